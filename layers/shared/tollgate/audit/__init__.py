@@ -1,0 +1,1 @@
+"""The audit log: one event for every admin write, in the same transaction."""

@@ -1,0 +1,116 @@
+"""Who may do what: the one table of action × role, and the one function that applies it.
+
+Scope follows from the role: a platform role counts everywhere, an organization role in its organization, a team role
+in its team. A resource that the caller has no role over does not exist for him (404, Q-01, Q-10) unless it belongs to
+his own organization or the route is for admins only (403). ``docs/permissions.md`` shows this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tollgate.auth.principal import Principal, Role
+from tollgate.core.errors import ForbiddenError, NotFoundError
+
+
+class Action(StrEnum):
+    """What a request does. The part before the dot is the resource."""
+
+    ORGANIZATION_CREATE = "organization.create"
+    ORGANIZATION_LIST = "organization.list"
+    ORGANIZATION_READ = "organization.read"
+    ORGANIZATION_UPDATE = "organization.update"
+    ORGANIZATION_DELETE = "organization.delete"
+    ORGANIZATION_SET_STATUS = "organization.set_status"
+    TEAM_CREATE = "team.create"
+    TEAM_LIST = "team.list"
+    TEAM_READ = "team.read"
+    TEAM_UPDATE = "team.update"
+    TEAM_DELETE = "team.delete"
+    TEAM_SET_STATUS = "team.set_status"
+    KEY_ISSUE = "key.issue"
+    KEY_LIST = "key.list"
+    KEY_REVOKE = "key.revoke"
+    CREDITS_ADD = "credits.add"
+    CREDITS_READ = "credits.read"
+    MODEL_READ = "model.read"
+    MODEL_WRITE = "model.write"
+    CREDENTIAL_READ = "credential.read"
+    CREDENTIAL_WRITE = "credential.write"
+    AUDIT_READ = "audit.read"
+
+
+_OWNERS = {Role.PLATFORM_OWNER, Role.PLATFORM_ADMIN}
+_READERS = _OWNERS | {Role.PLATFORM_VIEWER}
+_ORG_ADMINS = {Role.ORG_OWNER, Role.ORG_ADMIN}
+_TEAM_READERS = {Role.TEAM_ADMIN, Role.TEAM_MEMBER, Role.TEAM_KEY}
+
+GRANTS: Mapping[Action, frozenset[Role]] = {
+    action: frozenset(roles)
+    for action, roles in {
+        Action.ORGANIZATION_CREATE: _OWNERS,
+        Action.ORGANIZATION_LIST: _READERS,
+        Action.ORGANIZATION_READ: _READERS | _ORG_ADMINS,
+        Action.ORGANIZATION_UPDATE: _OWNERS | _ORG_ADMINS,
+        Action.ORGANIZATION_DELETE: _OWNERS | {Role.ORG_OWNER},
+        Action.ORGANIZATION_SET_STATUS: _OWNERS,
+        Action.TEAM_CREATE: _OWNERS | _ORG_ADMINS,
+        Action.TEAM_LIST: _READERS | _ORG_ADMINS,
+        Action.TEAM_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        Action.TEAM_UPDATE: _OWNERS | _ORG_ADMINS,
+        Action.TEAM_DELETE: _OWNERS | _ORG_ADMINS,
+        Action.TEAM_SET_STATUS: _OWNERS | _ORG_ADMINS,
+        Action.KEY_ISSUE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
+        Action.KEY_LIST: _READERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
+        Action.KEY_REVOKE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
+        Action.CREDITS_ADD: _OWNERS,
+        Action.CREDITS_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        Action.MODEL_READ: _READERS,
+        Action.MODEL_WRITE: _OWNERS,
+        Action.CREDENTIAL_READ: _READERS | _ORG_ADMINS,
+        Action.CREDENTIAL_WRITE: _OWNERS | _ORG_ADMINS,
+        Action.AUDIT_READ: _READERS,
+    }.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a resource is: the isolation check looks at nothing else. Both None: the platform's."""
+
+    organization_id: str | None = None
+    team_id: str | None = None
+
+
+PLATFORM = Owner()
+
+
+def authorize(caller: Principal, action: Action, owner: Owner = PLATFORM, *, missing: str = "Not found") -> None:
+    """Returns if ``caller`` may do ``action`` on something of ``owner``.
+
+    Raises:
+        ForbiddenError: the caller's role does not allow the action anywhere, or the resource is in his own
+            organization and he has no right over it.
+        NotFoundError: the resource is another tenant's; the text is ``missing``, the same as for an unknown id.
+    """
+    if caller.roles_for(owner.organization_id, owner.team_id) & GRANTS[action]:
+        return
+    if not _could(caller, action):
+        raise ForbiddenError("This credential may not use this endpoint")
+    if owner.organization_id is not None and owner.organization_id == caller.organization_id:
+        raise ForbiddenError(f"API key does not belong to team '{owner.team_id}'")
+    raise NotFoundError(missing)
+
+
+def admit(caller: Principal, action: Action) -> None:
+    """The check that needs no resource: may this caller do ``action`` anywhere at all? Else ForbiddenError."""
+    if not _could(caller, action):
+        raise ForbiddenError("This credential may not use this endpoint")
+
+
+def _could(caller: Principal, action: Action) -> bool:
+    held = {role for _, role in (*caller.organization_roles, *caller.team_roles)}
+    held |= {caller.platform_role} if caller.platform_role else set()
+    return bool(held & GRANTS[action])

@@ -1,0 +1,68 @@
+"""The caller, as the rest of the code sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The stored roles (decisions section 6)."""
+
+    PLATFORM_OWNER = "platform_owner"
+    PLATFORM_ADMIN = "platform_admin"
+    PLATFORM_VIEWER = "platform_viewer"
+    ORG_OWNER = "org_owner"
+    ORG_ADMIN = "org_admin"
+    ORG_DEVELOPER = "org_developer"
+    ORG_VIEWER = "org_viewer"
+    TEAM_ADMIN = "team_admin"
+    TEAM_MEMBER = "team_member"
+    TEAM_KEY = "team_key"
+
+
+class ActorKind(StrEnum):
+    """Who an audit event names."""
+
+    PLATFORM = "platform"
+    USER = "user"
+    TEAM = "team"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller.
+
+    Attributes:
+        actor: id shown in audit events: ``default_user_id`` for the master key (Q-41), the team id for a team's key.
+        kind: what the actor is.
+        platform_role: role on the whole platform, if any.
+        organization_roles: roles by organization id.
+        team_roles: roles by team id.
+        organization_id: the organization that a key belongs to.
+        key_id: the key that was presented; None for the master key.
+        ip_address, request_id: where the request came from, for the audit event.
+    """
+
+    actor: str
+    kind: ActorKind
+    platform_role: Role | None = None
+    organization_roles: tuple[tuple[str, Role], ...] = ()
+    team_roles: tuple[tuple[str, Role], ...] = ()
+    organization_id: str | None = None
+    key_id: str | None = None
+    ip_address: str | None = None
+    request_id: str | None = None
+
+    def roles_for(self, organization_id: str | None, team_id: str | None) -> set[Role]:
+        """The union of the roles that this caller has over a resource of that organization and team."""
+        roles = {self.platform_role} if self.platform_role else set()
+        roles |= {role for owner, role in self.organization_roles if owner == organization_id}
+        roles |= {role for owner, role in self.team_roles if owner == team_id}
+        return roles
+
+
+def system_principal(name: str) -> Principal:
+    """The actor of what Tollgate does by itself, such as the sweeper."""
+    return Principal(actor=name, kind=ActorKind.SYSTEM)

@@ -1,0 +1,1 @@
+"""Pure building blocks: identifiers, money, time and errors. No storage, no HTTP, no AWS."""

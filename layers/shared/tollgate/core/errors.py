@@ -1,0 +1,175 @@
+"""What can go wrong, told without HTTP. Each surface maps these classes to its own statuses and shapes, in one place.
+
+    TollgateError
+    ├── InvalidRequestError        the request itself is wrong; names the field
+    │   ├── InvalidCursorError
+    │   └── RequestTooLargeError
+    ├── UnauthenticatedError       no, malformed, unknown or revoked credential
+    │   └── KeyExpiredError
+    ├── ForbiddenError             known, but may not
+    │   ├── BlockedError
+    │   ├── OrganizationSuspendedError
+    │   ├── TeamSuspendedError
+    │   ├── TeamPausedError
+    │   ├── ModelAccessDeniedError
+    │   └── InsufficientCreditsError
+    ├── NotFoundError
+    │   └── UnknownModelError
+    ├── AlreadyExistsError         the id is taken
+    ├── WrongStateError            not now: active teams, lost races
+    ├── RetryLaterError            refused for the moment; carries seconds
+    │   └── ReservedError          free, but reserved by calls in flight
+    ├── ProviderError              the upstream refused or failed
+    │   ├── ProviderRequestError   its 4xx, passed through
+    │   ├── ProviderUnavailableError
+    │   ├── ProviderAuthenticationError
+    │   └── ProviderTimeoutError
+    ├── StoreUnavailableError      the table cannot answer; retryable
+    └── CorruptItemError           stored data that is not what we wrote
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class TollgateError(Exception):
+    """The root. ``message`` is safe to show to the caller; ``extra`` are members shown beside it (Q-29)."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, code: str | None = None, param: str | None = None, **extra: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.stable_code = code or self.code
+        self.param = param
+        self.extra = extra
+
+
+class InvalidRequestError(TollgateError):
+    code = "invalid_request"
+
+
+class InvalidCursorError(InvalidRequestError):
+    code = "invalid_cursor"
+
+    def __init__(self) -> None:
+        super().__init__("The cursor is not valid for this list", param="cursor")
+
+
+class RequestTooLargeError(InvalidRequestError):
+    code = "request_too_large"
+
+
+class UnauthenticatedError(TollgateError):
+    code = "invalid_api_key"
+
+    def __init__(self, message: str = "Invalid or missing API key", **extra: Any) -> None:
+        super().__init__(message, **extra)
+
+
+class KeyExpiredError(UnauthenticatedError):
+    code = "expired_key"
+
+    def __init__(self) -> None:
+        super().__init__("API key has expired")
+
+
+class ForbiddenError(TollgateError):
+    code = "forbidden"
+
+
+class BlockedError(ForbiddenError):
+    code = "blocked"
+
+
+class OrganizationSuspendedError(ForbiddenError):
+    code = "organization_suspended"
+
+    def __init__(self) -> None:
+        super().__init__("Organization access suspended - contact support")
+
+
+class TeamSuspendedError(ForbiddenError):
+    code = "team_suspended"
+
+    def __init__(self) -> None:
+        super().__init__("Team access suspended - contact support")
+
+
+class TeamPausedError(ForbiddenError):
+    code = "team_paused"
+
+    def __init__(self) -> None:
+        super().__init__("Team access temporarily paused")
+
+
+class ModelAccessDeniedError(ForbiddenError):
+    code = "model_access_denied"
+
+
+class InsufficientCreditsError(ForbiddenError):
+    code = "insufficient_credits"
+
+
+class NotFoundError(TollgateError):
+    code = "not_found"
+
+
+class UnknownModelError(NotFoundError):
+    code = "model_not_found"
+
+
+class AlreadyExistsError(TollgateError):
+    code = "already_exists"
+
+
+class WrongStateError(TollgateError):
+    code = "wrong_state"
+
+
+class RetryLaterError(TollgateError):
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: int, **extra: Any) -> None:
+        super().__init__(message, **extra)
+        self.retry_after = retry_after
+
+
+class ReservedError(RetryLaterError):
+    code = "reserved"
+
+
+class ProviderError(TollgateError):
+    code = "provider_error"
+
+
+class ProviderRequestError(ProviderError):
+    """The provider's own 4xx: ``status`` and message are passed on (Q-58)."""
+
+    code = "provider_request_error"
+
+    def __init__(self, message: str, *, status: int, retry_after: str | None = None, **extra: Any) -> None:
+        super().__init__(message, **extra)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ProviderUnavailableError(ProviderError):
+    code = "provider_unavailable"
+
+
+class ProviderAuthenticationError(ProviderError):
+    code = "provider_authentication_error"
+
+
+class ProviderTimeoutError(ProviderError):
+    code = "provider_timeout"
+
+
+class StoreUnavailableError(TollgateError):
+    code = "store_unavailable"
+
+
+class CorruptItemError(TollgateError):
+    code = "corrupt_item"

@@ -1,0 +1,1 @@
+"""Provider credentials of the platform and of organizations, encrypted with KMS."""

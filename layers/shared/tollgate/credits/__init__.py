@@ -1,0 +1,1 @@
+"""Prepaid accounts and their ledger."""

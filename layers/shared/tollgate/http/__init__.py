@@ -1,0 +1,1 @@
+"""The edge of the native API: resolver factory, problem documents, dependencies of handlers, OpenAPI."""

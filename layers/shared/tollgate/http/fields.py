@@ -1,0 +1,90 @@
+"""Types of request and response fields that several resources share."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from tollgate.core import clock, money
+from tollgate.http.json import dumps
+
+METADATA_BYTES = 10_240
+
+
+class RequestModel(BaseModel):
+    """A request body of the native API: an unknown field is an error (Q-25)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ResponseModel(BaseModel):
+    """An answer of the native API."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def _not_a_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        message = "Input should be a number"
+        raise ValueError(message)  # noqa: TRY004 (pydantic turns ValueError into a field error)
+    return value
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    text = dumps(value)
+    if len(text.encode()) > METADATA_BYTES:
+        message = f"metadata may have at most {METADATA_BYTES} bytes as JSON"
+        raise ValueError(message)
+    # Through JSON once: what is kept and shown has JSON's own numbers.
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+# Q-02, D-23.
+ExternalId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,63}$"),
+    Field(examples=["org_acme"], description="lower-case letter, then letters, digits, `_` or `-`; 2 to 64 in all"),
+]
+Alias = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9._:@/*+-]{1,255}$"),
+    Field(description="1 to 255 of letters, digits and `._:@/*+-`"),
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Reason = Annotated[str, StringConstraints(max_length=500)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
+# USD or credits in an answer: a JSON number.
+Amount = Annotated[
+    Decimal,
+    PlainSerializer(money.to_json, return_type=float, when_used="json"),
+    WithJsonSchema({"type": "number"}),
+]
+# Credits in a request: whole and positive (contract 1.3).
+PositiveCredits = Annotated[int, BeforeValidator(_not_a_bool), Field(strict=True, gt=0, le=10**15)]
+Credits = Annotated[int, BeforeValidator(_not_a_bool), Field(strict=True, ge=0, le=10**15)]
+# A price in USD per million tokens.
+Price = Annotated[
+    Decimal,
+    BeforeValidator(_not_a_bool),
+    Field(ge=0, le=1_000_000, max_digits=18, decimal_places=12),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+]
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(clock.to_wire, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]

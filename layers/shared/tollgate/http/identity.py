@@ -1,0 +1,41 @@
+"""From what the authorizer says about a request to the caller that the handlers see.
+
+The authorizer only identifies. Whether a key still counts, its team and organization included, is read here, strongly
+consistent, on every request (design section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tollgate.auth.principal import ActorKind, Principal, Role
+from tollgate.core.errors import UnauthenticatedError
+
+MASTER_ACTOR = "default_user_id"
+
+
+def principal_of(event: Mapping[str, Any]) -> Principal:
+    """The caller of an API Gateway proxy event. Raises the row of Q-10 that his credential is in."""
+    context = event.get("requestContext") or {}
+    identified = context.get("authorizer") or {}
+    principal = _principal(identified)
+    return replace(
+        principal,
+        ip_address=(context.get("identity") or {}).get("sourceIp"),
+        request_id=context.get("requestId"),
+    )
+
+
+def _principal(identified: Mapping[str, Any]) -> Principal:
+    match identified.get("kind"):
+        case "master":
+            return Principal(actor=MASTER_ACTOR, kind=ActorKind.PLATFORM, platform_role=Role.PLATFORM_OWNER)
+        case "key":
+            # Only requests with a key pay for the key's storage code.
+            from tollgate.keys.service import key_service  # noqa: PLC0415
+
+            return key_service().principal(str(identified.get("key_id", "")))
+        case _:
+            raise UnauthenticatedError

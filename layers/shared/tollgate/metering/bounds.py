@@ -1,0 +1,88 @@
+"""How many tokens a call can use at most, known before it is made (design section 3, Q-14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tollgate.core.errors import InvalidRequestError
+
+# What provider-side templates, tool preambles and separators may add to the bytes of the body.
+TEMPLATE_ALLOWANCE = 512
+# Documented maxima: the largest image costs 36,835 tokens (gpt-4o-mini, high detail), rounded up.
+TOKENS_PER_IMAGE = 40_000
+TOKENS_PER_FILE = 100_000
+DEFAULT_MAX_OUTPUT_TOKENS = 4096
+MAX_CHOICES = 128
+
+_MEDIA = {"image_url": TOKENS_PER_IMAGE, "input_image": TOKENS_PER_IMAGE, "file": TOKENS_PER_FILE}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Upper bounds of a call's tokens.
+
+    Attributes:
+        input: tokens of everything that is sent.
+        output: tokens of one answer.
+        choices: how many answers are asked for.
+        explicit: the client named the output maximum himself.
+        sent: the maximum has to be put into the request, because the client named none or a larger one.
+    """
+
+    input: int
+    output: int
+    choices: int
+    explicit: bool
+    sent: bool
+
+
+def bounds_of(request: dict[str, Any], size: int, context_window: int | None, max_output_tokens: int | None) -> Bounds:
+    """Bounds of a request whose body has ``size`` bytes, for an alias with those limits.
+
+    Every token stands for at least one byte of text, so the body's bytes bound the text's tokens; media are not text
+    and count by their documented maximum. Raises InvalidRequestError naming the field that is no sensible number.
+    """
+    asked = _positive(request, "max_completion_tokens") or _positive(request, "max_tokens")
+    alias_limit = max_output_tokens or DEFAULT_MAX_OUTPUT_TOKENS
+    output = min(asked, alias_limit) if asked else alias_limit
+    tokens = size + TEMPLATE_ALLOWANCE + _media(request)
+    return Bounds(
+        input=min(tokens, context_window) if context_window else tokens,
+        output=output,
+        choices=_choices(request),
+        explicit=asked is not None,
+        sent=output != asked and not (asked is None and max_output_tokens),
+    )
+
+
+def _choices(request: dict[str, Any]) -> int:
+    answers = max(_positive(request, "n") or 1, _positive(request, "best_of") or 1)
+    prompts = request.get("prompt")
+    count = len(prompts) if isinstance(prompts, list) and prompts and not isinstance(prompts[0], int) else 1
+    if answers > MAX_CHOICES:
+        raise InvalidRequestError(f"n may be at most {MAX_CHOICES}", param="n")
+    return answers * count
+
+
+def _positive(request: dict[str, Any], name: str) -> int | None:
+    value = request.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1 or value > 10**9:
+        raise InvalidRequestError(f"{name} must be a positive integer", param=name)
+    return value
+
+
+def _media(request: dict[str, Any]) -> int:
+    messages = request.get("messages")
+    if not isinstance(messages, list):
+        return 0
+    parts = (
+        part
+        for message in messages
+        if isinstance(message, dict) and isinstance(message.get("content"), list)
+        for part in message["content"]
+        if isinstance(part, dict)
+    )
+    return sum(_MEDIA.get(str(part.get("type")), 0) for part in parts)

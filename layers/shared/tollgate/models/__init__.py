@@ -1,0 +1,1 @@
+"""The model catalogue: aliases with their targets and prices, access groups."""

@@ -1,0 +1,61 @@
+"""How the model catalogue is stored: one partition, so that the proxy reads it whole, strongly consistent."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute, VersionAttribute
+
+from tollgate.table.attributes import FreeFormAttribute, IntegerAttribute
+from tollgate.table.base import Item
+
+
+class ModelItem(Item):
+    """An alias under ``CATALOGUE``, ``MODEL#<alias>``.
+
+    ``targets`` is ``{"targets": [{target_id, litellm_model, priority, weight, api_base, credential_id,
+    pricing_input, pricing_output, pricing_cached_input, price_source}]}``; prices are decimal strings in USD per
+    million tokens, null where the price catalogue's counts.
+    """
+
+    alias = UnicodeAttribute()
+    display_name = UnicodeAttribute(null=True)
+    description = UnicodeAttribute(null=True)
+    active = BooleanAttribute(default=True)
+    mode = UnicodeAttribute()
+    context_window = IntegerAttribute(null=True)
+    max_output_tokens = IntegerAttribute(null=True)
+    targets = FreeFormAttribute()
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    updated_by = UnicodeAttribute()
+    version = VersionAttribute()
+
+
+class AccessGroupItem(Item):
+    """An access group under ``CATALOGUE``, ``GROUP#<name>``: a set of aliases (wildcards allowed)."""
+
+    group_name = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    model_aliases = ListAttribute(of=UnicodeAttribute, default=list)
+    team_count = IntegerAttribute(default=0)
+    builtin = BooleanAttribute(default=False)
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    updated_by = UnicodeAttribute()
+    version = VersionAttribute()
+
+
+class GroupLinkItem(Item):
+    """Under ``GROUP#<name>#TEAMS``, ``TEAM#<team id>``: that team holds the group."""
+
+    team_id = UnicodeAttribute()
+
+
+class CatalogueVersionItem(Item):
+    """``CATALOGUE``, ``VERSION``: raised by every write of aliases, groups and credentials.
+
+    Every call reads it, and a process whose cached catalogue is older loads it anew.
+    """
+
+    number = IntegerAttribute()

@@ -1,0 +1,181 @@
+"""Organizations in the table. Takes and gives domain objects; no other module sees the items."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tollgate.audit import repository as audit
+from tollgate.audit.model import AuditEvent
+from tollgate.core import clock
+from tollgate.core.errors import AlreadyExistsError, TollgateError, WrongStateError
+from tollgate.core.pagination import Page, PageRequest
+from tollgate.organizations.items import OrganizationItem
+from tollgate.organizations.model import Organization, OrganizationStatus
+from tollgate.table import keys
+from tollgate.table.base import GSI1
+from tollgate.table.metadata import MetadataItem
+from tollgate.table.transactions import Work
+
+
+def find(organization_id: str) -> Organization | None:
+    item = OrganizationItem.find(keys.organization(organization_id), keys.ENTITY)
+    return _organization(item) if item else None
+
+
+def metadata_of(organization_id: str) -> dict[str, Any]:
+    return MetadataItem.read(keys.organization(organization_id))
+
+
+def search(request: PageRequest, text: str | None, status: OrganizationStatus | None) -> Page[Organization]:
+    """A page in order of creation, newest first. ``text`` is looked for in id and name, case-insensitively (Q-28)."""
+    wanted = text.casefold() if text else None
+
+    def matches(item: OrganizationItem) -> bool:
+        named = wanted is None or wanted in item.organization_id.casefold() or wanted in item.name.casefold()
+        return named and (status is None or item.status == status)
+
+    page = OrganizationItem.page(
+        keys.ORGANIZATIONS,
+        request,
+        scope=f"organizations|{wanted}|{status}",
+        index=GSI1,
+        newest_first=True,
+        matches=matches if wanted or status else None,
+    )
+    return Page([_organization(item) for item in page.entries], page.next_cursor, page.truncated)
+
+
+def create(organization: Organization, metadata: dict[str, Any], event: AuditEvent) -> None:
+    pk = keys.organization(organization.organization_id)
+    created_at = clock.to_stored(organization.created_at)
+    work = Work()
+    work.create(
+        OrganizationItem(
+            PK=pk,
+            SK=keys.ENTITY,
+            GSI1PK=keys.ORGANIZATIONS,
+            GSI1SK=keys.by_creation(created_at, organization.organization_id),
+            kind="organization",
+            organization_id=organization.organization_id,
+            uid=organization.uid,
+            name=organization.name,
+            status=organization.status.value,
+            created_at=created_at,
+            created_by=event.caller.actor,
+            updated_at=created_at,
+            updated_by=event.caller.actor,
+        ),
+        otherwise=AlreadyExistsError(
+            f"Organization ID already exists: '{organization.organization_id}'", code="organization_exists"
+        ),
+    )
+    work.put(MetadataItem.of(pk, metadata))
+    audit.append(work, event)
+    work.commit()
+
+
+def update(
+    organization: Organization, changes: dict[str, Any], metadata: dict[str, Any] | None, event: AuditEvent
+) -> None:
+    """Writes the changed attributes; raises LostRaceError if somebody else changed the organization meanwhile."""
+    item = _handle(organization)
+    work = Work()
+    stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
+    work.update(item, item.changes(changes | stamp))
+    if metadata is not None:
+        work.put(MetadataItem.of(item.PK, metadata))
+    audit.append(work, event)
+    work.commit()
+
+
+def begin_deletion(organization: Organization, at: datetime) -> None:
+    """Closes the organization for everything: no team can be created, every key of it is unknown from now on."""
+    item = _handle(organization)
+    work = Work()
+    work.update(
+        item,
+        item.changes({"deleting": True, "updated_at": clock.to_stored(at)}),
+        OrganizationItem.active_team_count == 0,
+        otherwise=WrongStateError("Organization has active teams", code="organization_has_active_teams"),
+        versioned=False,
+    )
+    work.commit()
+
+
+def finish_deletion(organization: Organization, event: AuditEvent) -> None:
+    """Removes the organization's own items; its teams are gone by now."""
+    item = _handle(organization)
+    work = Work()
+    work.delete(item, OrganizationItem.team_count == 0)
+    work.delete(MetadataItem(PK=item.PK, SK=keys.METADATA))
+    audit.append(work, event)
+    work.commit()
+
+
+def add_team(work: Work, organization: Organization, credits_allocated: int) -> None:
+    """Counts a new, active team, in the transaction that creates it; the organization must take teams."""
+    _count(
+        work,
+        organization,
+        teams=1,
+        active=1,
+        allocated=credits_allocated,
+        otherwise=WrongStateError(
+            f"Organization '{organization.organization_id}' is being deleted", code="organization_deleting"
+        ),
+    )
+
+
+def count_teams(
+    work: Work, organization: Organization, *, teams: int = 0, active: int = 0, allocated: int = 0
+) -> None:
+    """Moves the organization's counters in the transaction that changes one of its teams."""
+    _count(work, organization, teams=teams, active=active, allocated=allocated, otherwise=None)
+
+
+def _count(  # noqa: PLR0913
+    work: Work,
+    organization: Organization,
+    *,
+    teams: int,
+    active: int,
+    allocated: int,
+    otherwise: TollgateError | None,
+) -> None:
+    same = OrganizationItem.uid == organization.uid
+    work.update(
+        _handle(organization),
+        [
+            OrganizationItem.team_count.add(teams),
+            OrganizationItem.active_team_count.add(active),
+            OrganizationItem.total_credits_allocated.add(allocated),
+        ],
+        same & (OrganizationItem.deleting == False) if otherwise else same,  # noqa: E712
+        otherwise=otherwise,
+        versioned=False,
+    )
+
+
+def _handle(organization: Organization) -> OrganizationItem:
+    """The item's key and version: what a conditional write needs."""
+    return OrganizationItem(
+        PK=keys.organization(organization.organization_id), SK=keys.ENTITY, version=organization.version
+    )
+
+
+def _organization(item: OrganizationItem) -> Organization:
+    return Organization(
+        organization_id=item.organization_id,
+        uid=item.uid,
+        name=item.name,
+        status=OrganizationStatus(item.status),
+        blocked=item.blocked,
+        deleting=item.deleting,
+        team_count=item.team_count,
+        active_team_count=item.active_team_count,
+        total_credits_allocated=item.total_credits_allocated,
+        created_at=clock.from_stored(item.created_at),
+        updated_at=clock.from_stored(item.updated_at),
+        version=item.version,
+    )

@@ -1,0 +1,121 @@
+"""Every partition and sort key of the table, and the only place that writes a ``#``.
+
+External ids are percent-encoded, so no id can smuggle a separator into a key (design section 6). An entity's own item
+is keyed by its external id; whatever hangs under it is keyed by its internal uid (Q-01), so that an id which was
+deleted can be created again and starts empty. ``docs/data-model.md`` shows these builders as a chart; a test compares.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+ENTITY = "#"
+METADATA = "METADATA"
+PLATFORM = "platform"
+NO_ORGANIZATION = "none"
+# Parent of everything in the model catalogue: one strongly consistent query reads it whole.
+CATALOGUE = "CATALOGUE"
+CATALOGUE_VERSION = "VERSION"
+# Lists over the whole platform (GSI2, and GSI1 where the platform is the only owner).
+ORGANIZATIONS = "ORGANIZATIONS"
+TEAMS = "TEAMS"
+CREDENTIALS = "CREDENTIALS"
+AUDIT = "AUDIT"
+# Partition of the DUE index that holds counter items with holds to expire.
+SWEEP_PARTITIONS = 8
+
+
+def encoded(external_id: str) -> str:
+    """An external id as it stands in a key: everything but letters, digits and ``-_.~`` percent-encoded."""
+    return quote(external_id, safe="")
+
+
+def organization(organization_id: str) -> str:
+    return f"ORG#{encoded(organization_id)}"
+
+
+def team(team_id: str) -> str:
+    return f"TEAM#{encoded(team_id)}"
+
+
+def key(key_id: str) -> str:
+    """``key_id`` is the SHA-256 of the key string, in hex."""
+    return f"KEY#{key_id}"
+
+
+def teams_of(organization_uid: str | None) -> str:
+    return f"ORG#{organization_uid or NO_ORGANIZATION}#TEAMS"
+
+
+def keys_of(team_uid: str) -> str:
+    return f"TEAM#{team_uid}#KEYS"
+
+
+def by_creation(created_at: str, external_id: str) -> str:
+    """Sort key of lists in order of creation; ``created_at`` as ``clock.to_stored`` writes it."""
+    return f"{created_at}#{encoded(external_id)}"
+
+
+def account(owner_uid: str) -> str:
+    """Partition of a paying account: its counters and its ledger. The owner is a team or an organization."""
+    return f"ACCOUNT#{owner_uid}"
+
+
+def counter(shard: int = 0) -> str:
+    return f"HOT#{shard}"
+
+
+def transaction(transaction_id: str = "") -> str:
+    """A ledger entry; without an id the prefix of all of them."""
+    return f"TX#{transaction_id}"
+
+
+def call(hold_id: str) -> str:
+    return f"CALL#{hold_id}"
+
+
+def calls_of(owner_uid: str, day: str) -> str:
+    """The calls of a team (or of the platform) on a day, ``YYYY-MM-DD``."""
+    return f"CALLS#{owner_uid}#{day}"
+
+
+def sweep(partition: int) -> str:
+    return f"SWEEP#{partition}"
+
+
+def model(alias: str = "") -> str:
+    """A model alias under ``CATALOGUE``; without an alias the prefix of all of them."""
+    return f"MODEL#{encoded(alias)}"
+
+
+def access_group(group_name: str = "") -> str:
+    """An access group under ``CATALOGUE``; without a name the prefix of all of them."""
+    return f"GROUP#{encoded(group_name)}"
+
+
+def group_members(group_name: str) -> str:
+    """Partition of the links from an access group to the teams that hold it."""
+    return f"GROUP#{encoded(group_name)}#TEAMS"
+
+
+def credential(credential_id: str) -> str:
+    return f"CREDENTIAL#{credential_id}"
+
+
+def credentials_of(owner_uid: str | None) -> str:
+    """The provider credentials of an organization, or of the platform."""
+    return f"CREDENTIALS#{owner_uid or PLATFORM}"
+
+
+def active_credential(provider: str) -> str:
+    """Pointer to the one active credential of an owner for a provider."""
+    return f"ACTIVE#{encoded(provider)}"
+
+
+def credential_name(name: str) -> str:
+    """Guard of a credential's name, unique for its owner."""
+    return f"NAME#{encoded(name)}"
+
+
+def audit_of(owner_uid: str | None) -> str:
+    return f"AUDIT#{owner_uid or PLATFORM}"

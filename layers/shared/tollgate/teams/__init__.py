@@ -1,0 +1,1 @@
+"""Teams: who is limited and charged."""

@@ -1,0 +1,41 @@
+"""How a team is stored."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute, VersionAttribute
+
+from tollgate.table.attributes import DecimalAttribute, IntegerAttribute
+from tollgate.table.base import Item
+
+
+class TeamItem(Item):
+    """Read on every call, so it stays small. ``GSI1`` lists an organization's teams, ``GSI2`` all."""
+
+    team_id = UnicodeAttribute()
+    uid = UnicodeAttribute()
+    organization_id = UnicodeAttribute(null=True)
+    organization_uid = UnicodeAttribute(null=True)
+    team_alias = UnicodeAttribute(null=True)
+    status = UnicodeAttribute()
+    status_reason = UnicodeAttribute(null=True)
+    blocked = BooleanAttribute(default=False)
+    # ``all`` or ``listed``; the list is access_groups and models together (Q-23).
+    model_access = UnicodeAttribute()
+    access_groups = ListAttribute(of=UnicodeAttribute, default=list)
+    models = ListAttribute(of=UnicodeAttribute, default=list)
+    budget_mode = UnicodeAttribute()
+    credits_per_dollar = DecimalAttribute(null=True)
+    tokens_per_credit = IntegerAttribute(null=True)
+    cost_markup_percentage = DecimalAttribute()
+    credits_source = UnicodeAttribute()
+    limit_mode = UnicodeAttribute()
+    # Number of counter items that carry the account (design section 3, hot accounts).
+    account_shards = IntegerAttribute(default=1)
+    # The primary key: made at creation, replaced by rotate-key (Q-05).
+    key_id = UnicodeAttribute(null=True)
+    key_mask = UnicodeAttribute(null=True)
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    updated_by = UnicodeAttribute()
+    version = VersionAttribute()

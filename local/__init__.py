@@ -1,0 +1,1 @@
+"""The docker-free local cloud: everything `template.yaml` declares, in one process."""

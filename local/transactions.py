@@ -1,0 +1,189 @@
+"""DynamoDB's all-or-nothing writes on moto, which copies whole tables and keeps half-done updates.
+
+Every condition is checked first, then every write applied; a write that fails puts back the items
+touched so far. Stream records come out as DynamoDB writes them: one per item changed, none for a
+write that changes nothing. Callers hold the engine's one lock.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from moto.dynamodb.comparisons import get_filter_expression
+from moto.dynamodb.exceptions import (
+    MockValidationException,
+    MultipleTransactionsException,
+    TooManyTransactionsException,
+    TransactionCanceledException,
+    TransactWriteSingleOpException,
+)
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import StreamRecord, StreamShard, Table
+from moto.dynamodbstreams.models import DynamoDBStreamsBackend
+
+MAX_OPERATIONS = 100
+# DynamoDB keeps 24 hours of stream records and iterators for 15 minutes; here it is a number of each.
+MAX_STREAM_RECORDS = 20_000
+MAX_ITERATORS = 1_000
+
+_Reason = tuple[str | None, str | None, dict[str, Any] | None]
+_PASSED: _Reason = (None, None, None)
+_moto_update_item = DynamoDBBackend.update_item
+_moto_get_records = DynamoDBStreamsBackend.get_records
+
+
+def install() -> None:
+    """Replace moto's transactions, updates and streams; calling it again changes nothing."""
+    DynamoDBBackend.transact_write_items = _transact_write_items  # type: ignore[method-assign]
+    DynamoDBBackend.update_item = _update_item  # type: ignore[method-assign]
+    DynamoDBStreamsBackend.get_records = _get_records  # type: ignore[method-assign]
+    StreamShard.add = _add_stream_record  # type: ignore[method-assign]
+
+
+class _Operation:
+    """One entry of `TransactItems`."""
+
+    def __init__(self, backend: DynamoDBBackend, entry: dict[str, Any]) -> None:
+        if len(entry) != 1:
+            raise TransactWriteSingleOpException
+        self.kind, self.body = next(iter(entry.items()))
+        self.table: Table = backend.get_table(self.body["TableName"])
+        source = self.body["Item"] if self.kind == "Put" else self.body["Key"]
+        self.key = {name: source[name] for name in self.table.table_key_attrs}
+        self.names = self.body.get("ExpressionAttributeNames")
+        self.values = self.body.get("ExpressionAttributeValues")
+
+    @property
+    def target(self) -> tuple[str, str]:
+        return self.table.name, str(sorted(self.key.items()))
+
+    def check(self) -> _Reason:
+        """The reason for which this operation cancels the transaction."""
+        condition = self.body.get("ConditionExpression")
+        if condition is None:
+            return _PASSED
+        current = self.table.get_item(*_typed(self.table, self.key))
+        if get_filter_expression(condition, self.names, self.values).expr(current):
+            return _PASSED
+        wanted = self.body.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        old = current.to_json()["Attributes"] if wanted and current is not None else None
+        return "ConditionalCheckFailed", "The conditional request failed", old
+
+    def apply(self, backend: DynamoDBBackend) -> None:
+        if self.kind == "Put":
+            backend.put_item(self.table.name, self.body["Item"])
+        elif self.kind == "Delete":
+            backend.delete_item(self.table.name, self.key)
+        elif self.kind == "Update":
+            backend.update_item(
+                self.table.name,
+                self.key,
+                update_expression=self.body["UpdateExpression"],
+                expression_attribute_names=self.names or {},
+                expression_attribute_values=self.values or {},
+            )
+
+
+def _transact_write_items(backend: DynamoDBBackend, entries: list[dict[str, Any]]) -> None:
+    if len(entries) > MAX_OPERATIONS:
+        raise TooManyTransactionsException
+    operations = [_Operation(backend, entry) for entry in entries]
+    if len({operation.target for operation in operations}) < len(operations):
+        raise MultipleTransactionsException
+    reasons = [operation.check() for operation in operations]
+    if any(code for code, _, _ in reasons):
+        raise TransactionCanceledException(reasons)
+    with ExitStack() as undo:
+        for index, operation in enumerate(operations):
+            undo.enter_context(_undone_on_error(operation.table, operation.key))
+            try:
+                operation.apply(backend)
+            except MockValidationException as error:
+                reasons[index] = ("ValidationError", error.exception_msg, None)
+                raise TransactionCanceledException(reasons) from error
+
+
+def _update_item(
+    backend: DynamoDBBackend,
+    table_name: str,
+    key: dict[str, dict[str, Any]],
+    *args: Any,  # noqa: ANN401 - passed on as they come
+    **kwargs: Any,  # noqa: ANN401
+) -> Item:
+    table = backend.get_table(table_name)
+    before = copy.deepcopy(table.get_item(*_typed(table, key)))
+    shard, table.stream_shard = table.stream_shard, None
+    try:
+        with _undone_on_error(table, key):
+            item = _moto_update_item(backend, table_name, key, *args, **kwargs)
+    finally:
+        table.stream_shard = shard
+    if shard is not None:
+        # Only now: moto streams a created item twice, its bare key first.
+        shard.add(before, item)
+    return item
+
+
+@contextmanager
+def _undone_on_error(table: Table, key: dict[str, Any]) -> Iterator[None]:
+    """Put the item back as it was, and its stream records away, if the body raises."""
+    hash_key, range_key = _typed(table, key)
+    before = copy.deepcopy(table.get_item(hash_key, range_key))
+    shard: StreamShard | None = table.stream_shard
+    mark = 0 if shard is None else _next_sequence_number(shard)
+    try:
+        yield
+    except Exception:
+        _restore(table, hash_key, range_key, before)
+        if shard is not None:
+            del shard.items[mark - shard.starting_sequence_number :]
+        raise
+
+
+def _restore(
+    table: Table, hash_key: DynamoType, range_key: DynamoType | None, item: Item | None
+) -> None:
+    rows = table.items if range_key is None else table.items[hash_key]
+    row_key = hash_key if range_key is None else range_key
+    if item is None:
+        rows.pop(row_key, None)
+    else:
+        rows[row_key] = item
+
+
+def _typed(table: Table, key: dict[str, Any]) -> tuple[DynamoType, DynamoType | None]:
+    try:
+        keys = [DynamoType(key[name]) for name in table.table_key_attrs]
+    except KeyError as error:
+        message = "The provided key element does not match the schema"
+        raise MockValidationException(message) from error
+    return keys[0], keys[1] if len(keys) > 1 else None
+
+
+def _next_sequence_number(shard: StreamShard) -> int:
+    return shard.starting_sequence_number + len(shard.items)
+
+
+def _add_stream_record(shard: StreamShard, old: Item | None, new: Item | None) -> None:
+    """Append what happened, nothing if nothing did; the oldest records go when there are too many."""
+    if old is not None and new is not None and old.to_json() == new.to_json():
+        return
+    name = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
+    view = (shard.table.stream_specification or {})["StreamViewType"]
+    number = _next_sequence_number(shard)
+    shard.items.append(StreamRecord(shard.table, view, name, old, new, number))
+    if len(shard.items) > MAX_STREAM_RECORDS:
+        half = MAX_STREAM_RECORDS // 2
+        del shard.items[:half]
+        shard.starting_sequence_number += half
+
+
+def _get_records(backend: DynamoDBStreamsBackend, iterator_arn: str, limit: int) -> dict[str, Any]:
+    answer = _moto_get_records(backend, iterator_arn, limit)
+    for oldest in list(backend.shard_iterators)[:-MAX_ITERATORS]:
+        del backend.shard_iterators[oldest]
+    return answer

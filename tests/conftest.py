@@ -1,0 +1,41 @@
+"""Fixtures of all tests. The environment comes first: Tollgate reads it at import."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import environment
+from tests.support.clock import FakeClock
+
+# Factories of the services that handlers use; each service has a ``clock``.
+_SERVICES = {
+    "organizations": "organization_service",
+    "teams": "team_service",
+    "keys": "key_service",
+    "credits": "credit_service",
+}
+
+
+@pytest.fixture
+def table() -> None:
+    """An empty table."""
+    environment.empty_table()
+
+
+@pytest.fixture
+def clock() -> Iterator[FakeClock]:
+    """The time of every service that handlers use."""
+    fake = FakeClock()
+    services = [
+        getattr(importlib.import_module(f"tollgate.{domain}.service"), factory)()
+        for domain, factory in _SERVICES.items()
+    ]
+    real = [service.clock for service in services]
+    for service in services:
+        object.__setattr__(service, "clock", fake)
+    yield fake
+    for service, clock in zip(services, real, strict=True):
+        object.__setattr__(service, "clock", clock)

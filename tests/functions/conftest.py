@@ -1,0 +1,10 @@
+"""Handlers are tested from the front: an event in, an answer out, on an empty table each time."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _empty(table: None) -> None:
+    """Every test starts with an empty table."""

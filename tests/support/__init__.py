@@ -1,0 +1,1 @@
+"""What tests share: environment, calls of handlers, callers, builders, clock."""

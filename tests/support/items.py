@@ -1,0 +1,29 @@
+"""A look into the table, past the code under test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from tests.support.environment import engine, template
+
+_plain = TypeDeserializer()
+
+
+def all_items() -> list[dict[str, Any]]:
+    """Every item of the table, as plain Python values."""
+    pages = engine.client("dynamodb").get_paginator("scan").paginate(TableName=template.table()["TableName"])
+    return [
+        {name: _plain.deserialize(value) for name, value in item.items()} for page in pages for item in page["Items"]
+    ]
+
+
+def partition(pk: str) -> list[dict[str, Any]]:
+    """The items of one partition, by sort key."""
+    return sorted((item for item in all_items() if item["PK"] == pk), key=lambda item: item["SK"])
+
+
+def audit_events() -> list[dict[str, Any]]:
+    """Every audit event, oldest first."""
+    return sorted((item for item in all_items() if item["kind"] == "audit_event"), key=lambda item: item["SK"])
