@@ -6,12 +6,14 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.events import Request, authorizer_event
-from local.functions import Invoker
 from local.responses import GatewayError
-from local.template import Authorizer, Function
+
+if TYPE_CHECKING:
+    from local.functions import Invoker
+    from local.template import Authorizer, Function
 
 _ACTION = "execute-api:Invoke"
 _DENIED = "User is not authorized to access this resource with an explicit deny"
@@ -72,10 +74,7 @@ def _well_formed(result: object) -> bool:
         isinstance(result, Mapping)
         and isinstance(result.get("principalId"), str)
         and isinstance(result.get("policyDocument"), Mapping)
-        and all(
-            isinstance(value, str | int | float)
-            for value in (result.get("context") or {}).values()
-        )
+        and all(isinstance(value, str | int | float) for value in (result.get("context") or {}).values())
     )
 
 
@@ -93,13 +92,12 @@ def evaluate(policy: Mapping[str, Any], method_arn: str) -> str | None:
     effects = {
         statement.get("Effect")
         for statement in _listed(policy.get("Statement", []))
-        if _matches(statement.get("Action", []), _ACTION)
-        and _matches(statement.get("Resource", []), method_arn)
+        if _matches(statement.get("Action", []), _ACTION) and _matches(statement.get("Resource", []), method_arn)
     }
     return "Deny" if "Deny" in effects else "Allow" if "Allow" in effects else None
 
 
-def _listed(value: Any) -> Iterable[Any]:  # noqa: ANN401 - JSON: one or a list
+def _listed(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else [value]
 
 

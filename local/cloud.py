@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from local.engine import Engine, aws_environment
 from local.gateway import Gateway
-from local.settings import Settings
 from local.template import Template
+
+if TYPE_CHECKING:
+    from local.settings import Settings
 
 
 @dataclass(frozen=True)

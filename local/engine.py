@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 
 from local import transactions
 from local.intrinsics import REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOCK = threading.RLock()
 
@@ -34,14 +38,29 @@ _HOSTS = {
 _answer_by_moto = botocore_stubber.process_request
 
 
+class EngineError(Exception):
+    """The engine that DYNAMODB_ENDPOINT_URL names cannot be used."""
+
+
 class Engine:
     """A running engine: `endpoint_url` is DynamoDB's; KMS and SNS are moto's in process."""
 
-    def __init__(self, endpoint_url: str, server: ThreadingHTTPServer | None, mock: Any) -> None:  # noqa: ANN401 - moto's mock has no public type
+    def __init__(self, endpoint_url: str, server: ThreadingHTTPServer | None, mock: Any) -> None:
         self.endpoint_url = endpoint_url
         self.embedded = server is not None
         self._server = server
         self._mock = mock
+
+    def check(self) -> None:
+        """Raise EngineError unless a DynamoDB answers."""
+        quick = Config(connect_timeout=2, read_timeout=5, retries={"max_attempts": 0})
+        client = boto3.client("dynamodb", endpoint_url=self.endpoint_url, config=quick)
+        try:
+            client.list_tables(Limit=1)
+        except (BotoCoreError, ClientError) as error:
+            self.stop()
+            message = f"DYNAMODB_ENDPOINT_URL: no DynamoDB answers at {self.endpoint_url}"
+            raise EngineError(message) from error
 
     def stop(self) -> None:
         """End the loopback server; moto's data are gone afterwards."""
@@ -50,10 +69,13 @@ class Engine:
             self._server.server_close()
         self._mock.stop()
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3's clients are made at run time
+    def client(self, service: str) -> Any:
         """A botocore client of `service` on this engine."""
-        local = {"endpoint_url": self.endpoint_url} if service.startswith("dynamodb") else {}
-        return boto3.client(service, **local)
+        local: dict[str, Any] = {}
+        if service.startswith("dynamodb"):
+            local["endpoint_url"] = self.endpoint_url
+        make: Any = boto3.client  # its stubs know literal service names only
+        return make(service, **local)
 
     @cached_property
     def key_id(self) -> str:
@@ -101,7 +123,8 @@ def aws_environment() -> dict[str, str]:
 def start_engine(endpoint_url: str | None = None) -> Engine:
     """Start the embedded engine, or use the DynamoDB at `endpoint_url`.
 
-    Sets the process's AWS environment. One engine per process at a time.
+    Sets the process's AWS environment. One engine per process at a time. Raises EngineError if no
+    DynamoDB answers at `endpoint_url`.
     """
     os.environ.update(aws_environment())
     transactions.install()
@@ -112,13 +135,16 @@ def start_engine(endpoint_url: str | None = None) -> Engine:
         server = _serve()
         endpoint_url = f"http://127.0.0.1:{server.server_address[1]}"
     _route_requests(endpoint_url, embedded=server is not None)
-    return Engine(endpoint_url, server, mock)
+    engine = Engine(endpoint_url, server, mock)
+    if not engine.embedded:
+        engine.check()
+    return engine
 
 
 def _route_requests(endpoint_url: str, *, embedded: bool) -> None:
     """Decide for every botocore request of this process who answers it."""
 
-    def route(request: AWSPreparedRequest) -> Any:  # noqa: ANN401 - moto's answer, or None
+    def route(request: AWSPreparedRequest) -> Any:
         if request.url.startswith(endpoint_url):
             if not embedded:
                 return None
@@ -129,7 +155,7 @@ def _route_requests(endpoint_url: str, *, embedded: bool) -> None:
     botocore_stubber.process_request = route  # type: ignore[method-assign]
 
 
-def _aws_url(headers: Mapping[str, Any]) -> str:
+def _aws_url(headers: HTTPHeaders) -> str:
     target = headers.get("X-Amz-Target", b"")
     name = target.decode() if isinstance(target, bytes) else target
     return _HOSTS[name.partition("_")[0]]
@@ -154,7 +180,7 @@ class _LoopbackHandler(BaseHTTPRequestHandler):
             return
         request = AWSPreparedRequest("POST", url, headers, body, stream_output=False)
         with LOCK:
-            status, answer_headers, answer = _answer_by_moto(request)
+            status, answer_headers, answer = _answer_by_moto(request)  # type: ignore[misc] # moto knows both hosts
         payload = answer.encode() if isinstance(answer, str) else answer
         self.send_response(status)
         for name, value in answer_headers.items():
@@ -179,5 +205,3 @@ def _serve() -> ThreadingHTTPServer:
     server = _LoopbackServer(("127.0.0.1", 0), _LoopbackHandler)
     threading.Thread(target=server.serve_forever, name="engine", daemon=True).start()
     return server
-
-

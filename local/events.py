@@ -11,14 +11,16 @@ import binascii
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from local.intrinsics import ACCOUNT_ID, REGION
 from local.responses import Answer, GatewayError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 API_ID = "localapi00"
 MAX_PAYLOAD = 6 * 1024 * 1024

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import math
 import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.intrinsics import function_arn
-from local.template import Function
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.template import Function
 
 Handler = Callable[[Any, Any], Any]
 Message = MutableMapping[str, Any]
@@ -23,7 +27,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_ASGI_APP = re.compile(r"\b([a-z_][\w.]*):([A-Za-z_]\w*)\b")
+_ASGI_APP = re.compile(r"\buvicorn +([\w.]+):(\w+)")
 _log = logging.getLogger("local")
 
 
@@ -77,12 +81,12 @@ def load_handler(function: Function) -> Handler:
 
 
 def load_asgi_app(function: Function, code: Path) -> AsgiApp:
-    """Import the ASGI app that the function's start script names as `module:attribute`."""
+    """Import the ASGI app that the function's start script gives uvicorn (`module:attribute`)."""
     script = (code / function.handler).read_text()
     for module, attribute in _ASGI_APP.findall(script):
         app: AsgiApp = getattr(importlib.import_module(module), attribute)
         return app
-    message = f"{function.handler} starts no ASGI app (module:attribute)"
+    message = f"{function.handler} does not start uvicorn with module:attribute"
     raise ImportError(message)
 
 
@@ -101,28 +105,29 @@ class Invoker:
     def _new_pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(max_workers=1, thread_name_prefix=self._name)
 
-    async def invoke(self, function: Function, event: Any) -> Any:  # noqa: ANN401 - JSON both ways
-        """The handler's result. Raises what it raises, and FunctionTimeoutError."""
+    async def invoke(self, function: Function, event: Any, limit: float = math.inf) -> Any:
+        """The handler's result. Raises what it raises, FunctionTimeoutError after the function's
+        own timeout, and TimeoutError after `limit` seconds.
+        """
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._pool, run_function, function, event)
-        try:
-            return await asyncio.wait_for(asyncio.shield(running), function.timeout)
-        except TimeoutError:
-            if running.done():
-                raise
-            # The thread cannot be killed. It is left behind, as Lambda drops the environment.
-            running.add_done_callback(lambda future: future.exception())
-            self._pool.shutdown(wait=False)
-            self._pool = self._new_pool()
-            message = f"{function.logical_id} timed out after {function.timeout} seconds"
-            raise FunctionTimeoutError(message) from None
+        done, _ = await asyncio.wait([running], timeout=min(function.timeout, limit))
+        if done:
+            return running.result()
+        # The thread cannot be killed. It is left behind, as Lambda drops the environment.
+        running.add_done_callback(lambda future: future.exception())
+        self.renew()
+        if limit < function.timeout:
+            raise TimeoutError
+        raise FunctionTimeoutError(f"{function.logical_id} timed out after {function.timeout} seconds")
 
-    def close(self) -> None:
-        """Let the current invocation end; take no more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def renew(self) -> None:
+        """Give the worker thread no more to do, and use a new one from now on."""
+        self._pool.shutdown(wait=False)
+        self._pool = self._new_pool()
 
 
-def run_function(function: Function, event: Any) -> Any:  # noqa: ANN401 - JSON both ways
+def run_function(function: Function, event: Any) -> Any:
     """Invoke a handler here and now; what it raises is logged and raised."""
     try:
         return load_handler(function)(event, new_context(function))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.authorizers import AuthorizerGate
 from local.events import MAX_PAYLOAD, Request, answer_of, check_payload, proxy_event, request_context
@@ -21,9 +18,25 @@ from local.functions import (
 from local.responses import Answer, GatewayError, GatewayResponses
 from local.routing import Router
 from local.streaming import StreamingFunction
-from local.template import Route, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local.template import Route, Template
 
 MAX_BODY = 10 * 1024 * 1024
+
+_REMAPPED = {
+    b"authorization",
+    b"connection",
+    b"content-md5",
+    b"date",
+    b"server",
+    b"user-agent",
+    b"via",
+    b"www-authenticate",
+}
 
 _log = logging.getLogger("local")
 
@@ -39,10 +52,8 @@ class Gateway:
         routes = template.routes()
         self._router = Router(routes)
         self.invoker = Invoker("functions")
-        self.gate = AuthorizerGate(
-            template.authorizers(), self.functions, Invoker("authorizer")
-        )
-        self._streaming = {
+        self.gate = AuthorizerGate(template.authorizers(), self.functions, Invoker("authorizer"))
+        self.streaming = {
             route.function: StreamingFunction(self.functions[route.function], code)
             for route in routes
             if route.streaming and route.function
@@ -55,20 +66,29 @@ class Gateway:
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
+    def start(self) -> None:
+        """Start the streaming functions in the background of the running event loop."""
+        for function in self.streaming.values():
+            function.start()
+
+    async def stop(self) -> None:
+        """Shut the streaming functions down, and let the worker threads end."""
+        for function in self.streaming.values():
+            await function.stop()
+        self.invoker.renew()
+        self.gate.invoker.renew()
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        for function in self._streaming.values():
-            function.start()
+        self.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for function in self._streaming.values():
-            await function.stop()
-        self.invoker.close()
-        self.gate.invoker.close()
+        await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         request = _request_of(scope, self._stage)
+        send = _stamped(send, request)
         try:
             route = self._route(request)
             if route is None:
@@ -81,10 +101,10 @@ class Gateway:
             event = proxy_event(request, authorizer)
             check_payload(event)
             if route.streaming and route.function is not None:
-                stream = self._streaming[route.function]
-                await stream.serve(scope, request, event, _stamped(send, request), receive)
+                stream = self.streaming[route.function]
+                await stream.serve(scope, request, event, _remapped(send), receive)
             else:
-                await _send(send, request, await self._buffered(route, event))
+                await _send(_remapped(send), request, await self._buffered(route, event))
         except GatewayError as error:
             answer = self._responses.render(error, request_context(request))
             await _send(send, request, answer)
@@ -108,11 +128,7 @@ class Gateway:
             "AllowCredentials": "access-control-allow-credentials",
             "MaxAge": "access-control-max-age",
         }
-        headers = [
-            (names[key], str(value).strip("'"))
-            for key, value in (self._cors or {}).items()
-            if key in names
-        ]
+        headers = [(names[key], str(value).strip("'")) for key, value in (self._cors or {}).items() if key in names]
         return Answer(200, headers)
 
     async def _buffered(self, route: Route, event: dict[str, Any]) -> Answer:
@@ -120,13 +136,12 @@ class Gateway:
             return _mock_answer(route.mock or {})
         function = self.functions[route.function]
         try:
-            running = self.invoker.invoke(function, event)
-            answer = answer_of(await asyncio.wait_for(running, route.timeout))
+            answer = answer_of(await self.invoker.invoke(function, event, route.timeout))
         except GatewayError:
             _log.error("%s: malformed Lambda proxy response", route.function)
             raise
         except FunctionTimeoutError as error:
-            _log.error("%s", error)  # noqa: TRY400 - its trace says nothing
+            _log.error("%s", error)
             raise GatewayError("DEFAULT_5XX") from error
         except TimeoutError as error:
             raise GatewayError("INTEGRATION_TIMEOUT") from error
@@ -191,27 +206,43 @@ def _mock_answer(integration: Mapping[str, Any]) -> Answer:
     return Answer(int(default.get("statusCode", 200)), headers, body.encode())
 
 
-def _stamp(request: Request) -> list[tuple[bytes, bytes]]:
-    return [
+def _stamped(send: Send, request: Request) -> Send:
+    """`send` that adds API Gateway's own headers to the answer's."""
+    own = [
         (b"x-amzn-requestid", request.request_id.encode()),
         (b"x-amz-apigw-id", base64.urlsafe_b64encode(request.request_id[:12].encode())),
     ]
 
-
-def _stamped(send: Send, request: Request) -> Send:
-    """`send` that adds API Gateway's own headers to the answer's."""
-
     async def stamped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", []), *_stamp(request)]}
+            message = {**message, "headers": [*message.get("headers", []), *own]}
         await send(message)
 
     return stamped
 
 
+def _remapped(send: Send) -> Send:
+    """`send` that renames the headers which API Gateway does not let functions set."""
+
+    async def remapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [
+                (b"x-amzn-remapped-" + name if name.lower() in _REMAPPED else name, value)
+                for name, value in message.get("headers", [])
+            ]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return remapped
+
+
 async def _send(send: Send, request: Request, answer: Answer) -> None:
-    headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in answer.headers if name.lower() != "content-length"]
+    headers = [
+        (name.lower().encode(), value.encode("latin-1", "replace"))
+        for name, value in answer.headers
+        if name.lower() != "content-length"
+    ]
     headers.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, *_stamp(request)]})
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     body = b"" if request.method == "HEAD" else answer.body
     await send({"type": "http.response.body", "body": body})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
@@ -39,7 +41,7 @@ _TemplateLoader.add_multi_constructor("!", _construct_tag)
 
 def load_template(text: str) -> dict[str, Any]:
     """Read a template's YAML; short intrinsic tags come back in their long form."""
-    loaded: dict[str, Any] = yaml.load(text, Loader=_TemplateLoader)  # noqa: S506
+    loaded: dict[str, Any] = yaml.load(text, Loader=_TemplateLoader)  # noqa: S506 - a safe loader
     return loaded
 
 
@@ -59,8 +61,7 @@ class Resolver:
         self._conditions: Mapping[str, Any] = template.get("Conditions", {})
         self._mappings: Mapping[str, Any] = template.get("Mappings", {})
         self._values = {
-            name: declared.get("Default", "")
-            for name, declared in template.get("Parameters", {}).items()
+            name: declared.get("Default", "") for name, declared in template.get("Parameters", {}).items()
         } | dict(parameters or {})
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,

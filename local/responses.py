@@ -67,7 +67,7 @@ class GatewayResponses:
         """The answer for `error`; `context` is the request's `requestContext`."""
         default_status, default_message, error_type = _DEFAULTS[error.kind]
         own = self._declared.get(error.kind, GatewayResponse())
-        family = "DEFAULT_5XX" if default_status >= 500 else "DEFAULT_4XX"  # noqa: PLR2004
+        family = "DEFAULT_5XX" if default_status >= 500 else "DEFAULT_4XX"
         shared = self._declared.get(family, GatewayResponse())
         message = error.message or default_message
         variables = {

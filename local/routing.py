@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from local.template import Route
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local.template import Route
 
 
 @dataclass

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.functions import run_function
 from local.intrinsics import ACCOUNT_ID, REGION
-from local.template import Function, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from local.template import Function, Schedule
 
 
-def scheduled_event(schedule: Schedule) -> Any:  # noqa: ANN401 - JSON
+def scheduled_event(schedule: Schedule) -> Any:
     """What the function is given: the schedule's own input, or EventBridge's event."""
     if schedule.input is not None:
         return json.loads(schedule.input)
@@ -47,8 +51,7 @@ class Scheduler:
         self._second = second
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, args=(one,), name=one.name, daemon=True)
-            for one in schedules
+            threading.Thread(target=self._run, args=(one,), name=one.name, daemon=True) for one in schedules
         ]
 
     def start(self) -> None:
@@ -65,7 +68,6 @@ class Scheduler:
     def _run(self, schedule: Schedule) -> None:
         function = self._functions[schedule.function]
         while not self._stop.wait(schedule.seconds * self._second):
-            try:
+            # run_function logs what the function raises; the next period is a new run.
+            with suppress(Exception):
                 run_function(function, scheduled_event(schedule))
-            except Exception:  # noqa: BLE001 - logged by run_function; the next period is a new run
-                continue

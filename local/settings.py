@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPAT_PROFILES = ("1.106", "1.80")
@@ -49,8 +52,9 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """The gateway's base URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """The gateway's base URL, as a client on this machine uses it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}"
 
     def function_environment(self) -> dict[str, str]:

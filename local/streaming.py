@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from local.events import Request
 from local.functions import AsgiApp, Message, Receive, Send, load_asgi_app, new_context
 from local.responses import GatewayError
-from local.template import Function
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local.events import Request
+    from local.template import Function
 
 # The adapter's own headers, and those of the connection between client and API Gateway.
 _NOT_PASSED_ON = {
@@ -65,7 +68,7 @@ class StreamingFunction:
             self._inbox.put_nowait({"type": "lifespan.startup"})
             scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
             await app(scope, self._inbox.get, send)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to every request that waits
             _log.exception("%s does not start", self._function.logical_id)
             if not started.done():
                 started.set_exception(error)
@@ -127,9 +130,7 @@ class StreamingFunction:
             "path": unquote(request.path),
             "raw_path": request.path.encode("latin-1"),
             "root_path": "",
-            "headers": [
-                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in passed
-            ],
+            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in passed],
         }
 
 

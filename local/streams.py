@@ -7,15 +7,19 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.engine import Engine
 from local.functions import run_function
 from local.patterns import matches
-from local.template import Function, StreamSource
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local.engine import Engine
+    from local.template import Function, StreamSource
+
+_LONGEST_PAUSE = 10.0  # seconds between two deliveries of a batch
 _log = logging.getLogger("local")
 
 Record = dict[str, Any]
@@ -41,6 +45,7 @@ class StreamConsumer:
         self._table_name = table_name
         self._poll_seconds = poll_seconds
         self._client = engine.client("dynamodbstreams")
+        self._tables = engine.client("dynamodb")
         self._iterators: dict[str, str] = {}
         self._delivered: dict[str, str] = {}
         self._closed: set[str] = set()
@@ -61,26 +66,22 @@ class StreamConsumer:
             try:
                 while not self._stop.is_set() and self.poll():
                     pass
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged; read on from what was delivered
                 _log.exception("%s: polling failed", self._source.name)
                 self._iterators.clear()
 
     def poll(self) -> int:
         """Read every open shard once and deliver what matches; returns the records read."""
-        streams = self._client.list_streams(TableName=self._table_name)["Streams"]
-        arn = streams[-1]["StreamArn"]
+        # The table's own answer: list_streams also names those of deleted tables of this name.
+        arn = self._tables.describe_table(TableName=self._table_name)["Table"]["LatestStreamArn"]
         shards = self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-        return sum(self._read(arn, shard["ShardId"]) for shard in self._readable(shards))
+        return sum(self._read(arn, shard["ShardId"]) for shard in self.readable(shards))
 
-    def _readable(self, shards: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def readable(self, shards: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Shards not yet read to their end; a child waits for its parent."""
         listed = {shard["ShardId"] for shard in shards}
         waiting = listed - self._closed
-        return [
-            shard
-            for shard in shards
-            if shard["ShardId"] in waiting and shard.get("ParentShardId") not in waiting
-        ]
+        return [shard for shard in shards if shard["ShardId"] in waiting and shard.get("ParentShardId") not in waiting]
 
     def _read(self, arn: str, shard_id: str) -> int:
         iterator = self._iterators.pop(shard_id, None) or self._new_iterator(arn, shard_id)
@@ -128,15 +129,18 @@ class StreamConsumer:
             elif 0 <= self._source.retries <= attempt:
                 _log.error("%s: gave up %d records", self._source.name, len(rest))
             else:
-                self._stop.wait(min(self._poll_seconds * 2**attempt, 10.0))
+                self._pause(attempt)
                 queue.appendleft((rest, attempt + 1))
         return True
+
+    def _pause(self, attempt: int) -> None:
+        self._stop.wait(min(self._poll_seconds * 2**attempt, _LONGEST_PAUSE))
 
     def _invoke(self, batch: list[Record]) -> list[Record]:
         """The records still to be processed: from the first failed one on."""
         try:
             answer = run_function(self._function, {"Records": batch})
-        except Exception:  # noqa: BLE001 - logged by run_function; it means the whole batch failed
+        except Exception:  # noqa: BLE001 - logged by run_function; the whole batch failed
             return batch
         failures = (answer or {}).get("batchItemFailures") if self._source.report_failures else None
         if not failures:

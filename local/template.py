@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.intrinsics import STAGE_NAME, Resolver, load_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _ANY_METHOD = "x-amazon-apigateway-any-method"
@@ -91,15 +93,11 @@ class StreamSource:
 class Template:
     """A SAM template under given parameter values; the others have their defaults."""
 
-    def __init__(
-        self, source: Mapping[str, Any], parameters: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, source: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> None:
         self.resolve = Resolver(source, parameters)
         self._globals: dict[str, Any] = source.get("Globals", {})
         self._resources = {
-            name: resource
-            for name, resource in source.get("Resources", {}).items()
-            if self.resolve.exists(resource)
+            name: resource for name, resource in source.get("Resources", {}).items() if self.resolve.exists(resource)
         }
 
     @classmethod
@@ -179,9 +177,7 @@ class Template:
             return None
         chosen = next((name for name in named if name in known), None)
         if chosen is None:
-            preflight = method == "OPTIONS" and not auth.get(
-                "AddDefaultAuthorizerToCorsPreflight", True
-            )
+            preflight = method == "OPTIONS" and not auth.get("AddDefaultAuthorizerToCorsPreflight", True)
             chosen = None if preflight else auth.get("DefaultAuthorizer")
         return None if chosen is None else str(chosen)
 

@@ -13,25 +13,32 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import uvicorn
 
 from local.cloud import Cloud, build_cloud
 from local.engine import Engine, start_engine
-from local.functions import AsgiApp
 from local.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.functions import AsgiApp
 
 MASTER_KEY = Settings.master_key
 _STARTUP_SECONDS = 20.0
 
 
 @functools.cache
-def _engine(endpoint_url: str | None) -> Engine:
+def process_engine(endpoint_url: str | None) -> Engine:
     """One engine per process: clients that handlers keep stay valid from test to test."""
     return start_engine(endpoint_url)
+
+
+_engine = process_engine
 
 
 @contextmanager
@@ -43,7 +50,7 @@ def local_cloud(settings: Settings | None = None) -> Iterator[Cloud]:
     """
     settings = settings or Settings.from_environment(os.environ)
     with patch.dict(os.environ):
-        cloud = build_cloud(settings, _engine(settings.dynamodb_endpoint_url))
+        cloud = build_cloud(settings, process_engine(settings.dynamodb_endpoint_url))
         cloud.reset()
         yield cloud
 
@@ -51,7 +58,7 @@ def local_cloud(settings: Settings | None = None) -> Iterator[Cloud]:
 @contextmanager
 def serving(app: AsgiApp) -> Iterator[str]:
     """Serve `app` on a free port of the loopback interface in a thread; gives the base URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on")
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="gateway", daemon=True)
     thread.start()

@@ -8,9 +8,8 @@ write that changes nothing. Callers hold the engine's one lock.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import (
@@ -25,6 +24,9 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import StreamRecord, StreamShard, Table
 from moto.dynamodbstreams.models import DynamoDBStreamsBackend
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MAX_OPERATIONS = 100
 # DynamoDB keeps 24 hours of stream records and iterators for 15 minutes; here it is a number of each.
 MAX_STREAM_RECORDS = 20_000
@@ -38,10 +40,17 @@ _moto_get_records = DynamoDBStreamsBackend.get_records
 
 def install() -> None:
     """Replace moto's transactions, updates and streams; calling it again changes nothing."""
-    DynamoDBBackend.transact_write_items = _transact_write_items  # type: ignore[method-assign]
-    DynamoDBBackend.update_item = _update_item  # type: ignore[method-assign]
-    DynamoDBStreamsBackend.get_records = _get_records  # type: ignore[method-assign]
-    StreamShard.add = _add_stream_record  # type: ignore[method-assign]
+    replacements: dict[type, dict[str, Any]] = {
+        DynamoDBBackend: {
+            "transact_write_items": _transact_write_items,
+            "update_item": _update_item,
+        },
+        DynamoDBStreamsBackend: {"get_records": _get_records},
+        StreamShard: {"add": _add_stream_record},
+    }
+    for owner, methods in replacements.items():
+        for name, method in methods.items():
+            setattr(owner, name, method)
 
 
 class _Operation:
@@ -111,8 +120,8 @@ def _update_item(
     backend: DynamoDBBackend,
     table_name: str,
     key: dict[str, dict[str, Any]],
-    *args: Any,  # noqa: ANN401 - passed on as they come
-    **kwargs: Any,  # noqa: ANN401
+    *args: Any,
+    **kwargs: Any,
 ) -> Item:
     table = backend.get_table(table_name)
     before = copy.deepcopy(table.get_item(*_typed(table, key)))
@@ -144,10 +153,8 @@ def _undone_on_error(table: Table, key: dict[str, Any]) -> Iterator[None]:
         raise
 
 
-def _restore(
-    table: Table, hash_key: DynamoType, range_key: DynamoType | None, item: Item | None
-) -> None:
-    rows = table.items if range_key is None else table.items[hash_key]
+def _restore(table: Table, hash_key: DynamoType, range_key: DynamoType | None, item: Item | None) -> None:
+    rows: Any = table.items if range_key is None else table.items[hash_key]
     row_key = hash_key if range_key is None else range_key
     if item is None:
         rows.pop(row_key, None)

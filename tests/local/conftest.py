@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.testclient import TestClient
 
-from local.cloud import Cloud
 from local.settings import Settings
 from local.testing import local_cloud
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.cloud import Cloud
+
 STACK = Path(__file__).parent / "cloud"
-DEMO = replace(
-    Settings(), template=STACK / "template.yaml", code=STACK / "functions", layer=STACK / "functions"
-)
+DEMO = replace(Settings(), template=STACK / "template.yaml", code=STACK / "functions", layer=STACK / "functions")
 
 
 @pytest.fixture(scope="session")

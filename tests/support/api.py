@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -104,13 +105,9 @@ def invoke(logical_id: str, proxied: dict[str, Any]) -> Answer:
 
 def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
     """The whole problem document of an expected error."""
-    titles = {
-        400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict",
-        413: "Request Entity Too Large", 422: "Unprocessable Entity", 429: "Too Many Requests",
-    }  # fmt: skip
     return {
         "type": f"urn:tollgate:error:{code}",
-        "title": titles[status],
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,

@@ -1,14 +1,17 @@
-"""Structured logs and metrics. Event names are fixed words, so that alarms can count on them; secrets never get here."""
+"""Structured logs and metrics. Event names are fixed words that alarms can count on; secrets never get here."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-logger = Logger(service="tollgate", log_uncaught_exceptions=False)
-metrics = Metrics(namespace="Tollgate", service="tollgate")
+NAMESPACE = "Tollgate"
+SERVICE = "tollgate"
+
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 
 class Event(StrEnum):
@@ -19,8 +22,16 @@ class Event(StrEnum):
     UNEXPECTED = "unexpected_error"
     SWEPT = "holds_swept"
     OVERRUN = "call_overrun"
+    UNSETTLED = "call_unsettled"
+    RELEASE_FAILED = "release_failed"
 
 
 def count(name: str, value: float = 1) -> None:
     """Adds to a metric of this invocation."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def count_now(name: str, value: float = 1) -> None:
+    """The same where there is no invocation that would flush it: written at once."""
+    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:
+        metric.add_dimension(name="service", value=SERVICE)

@@ -1,31 +1,32 @@
 """What can go wrong, told without HTTP. Each surface maps these classes to its own statuses and shapes, in one place.
 
-    TollgateError
-    ├── InvalidRequestError        the request itself is wrong; names the field
-    │   ├── InvalidCursorError
-    │   └── RequestTooLargeError
-    ├── UnauthenticatedError       no, malformed, unknown or revoked credential
-    │   └── KeyExpiredError
-    ├── ForbiddenError             known, but may not
-    │   ├── BlockedError
-    │   ├── OrganizationSuspendedError
-    │   ├── TeamSuspendedError
-    │   ├── TeamPausedError
-    │   ├── ModelAccessDeniedError
-    │   └── InsufficientCreditsError
-    ├── NotFoundError
-    │   └── UnknownModelError
-    ├── AlreadyExistsError         the id is taken
-    ├── WrongStateError            not now: active teams, lost races
-    ├── RetryLaterError            refused for the moment; carries seconds
-    │   └── ReservedError          free, but reserved by calls in flight
-    ├── ProviderError              the upstream refused or failed
-    │   ├── ProviderRequestError   its 4xx, passed through
-    │   ├── ProviderUnavailableError
-    │   ├── ProviderAuthenticationError
-    │   └── ProviderTimeoutError
-    ├── StoreUnavailableError      the table cannot answer; retryable
-    └── CorruptItemError           stored data that is not what we wrote
+TollgateError
+├── InvalidRequestError        the request itself is wrong; names the field
+│   ├── InvalidCursorError
+│   ├── RefusedRequestError    well-formed, but the contract says 400: unknown provider, builtin group
+│   └── RequestTooLargeError
+├── UnauthenticatedError       no, malformed, unknown or revoked credential
+│   └── KeyExpiredError
+├── ForbiddenError             known, but may not
+│   ├── BlockedError
+│   ├── OrganizationSuspendedError
+│   ├── TeamSuspendedError
+│   ├── TeamPausedError
+│   ├── ModelAccessDeniedError
+│   └── InsufficientCreditsError
+├── NotFoundError
+│   └── UnknownModelError
+├── AlreadyExistsError         the id is taken
+├── WrongStateError            not now: active teams, lost races
+├── RetryLaterError            refused for the moment; carries seconds
+│   └── ReservedError          free, but reserved by calls in flight
+├── ProviderError              the upstream refused or failed
+│   ├── ProviderRequestError   its 4xx, passed through
+│   ├── ProviderUnavailableError
+│   ├── ProviderAuthenticationError
+│   └── ProviderTimeoutError
+├── StoreUnavailableError      the table cannot answer; retryable
+└── CorruptItemError           stored data that is not what we wrote
 """
 
 from __future__ import annotations
@@ -57,6 +58,12 @@ class InvalidCursorError(InvalidRequestError):
         super().__init__("The cursor is not valid for this list", param="cursor")
 
 
+class RefusedRequestError(InvalidRequestError):
+    """The fields are well-formed, yet their values mean nothing here (the contract's 400s that are no duplicates)."""
+
+    code = "refused_request"
+
+
 class RequestTooLargeError(InvalidRequestError):
     code = "request_too_large"
 
@@ -80,7 +87,14 @@ class ForbiddenError(TollgateError):
 
 
 class BlockedError(ForbiddenError):
+    """``entity`` is Key, Team or Organization; ``entity_id`` what may be shown of it."""
+
     code = "blocked"
+
+    def __init__(self, entity: str, entity_id: str) -> None:
+        super().__init__(f"{entity} is blocked", code=f"{entity.lower()}_blocked")
+        self.entity = entity
+        self.entity_id = entity_id
 
 
 class OrganizationSuspendedError(ForbiddenError):

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from pynamodb.attributes import MapAttribute, UnicodeAttribute
+from decimal import Decimal
+from typing import Any
+
+from pynamodb.attributes import Attribute, UnicodeAttribute
+from pynamodb.constants import MAP
 
 from tollgate.table.attributes import DecimalAttribute, IntegerAttribute
 from tollgate.table.base import Item
 
 
-class Hold(MapAttribute[str, object]):
-    """A reservation: amount in credits, expiry in epoch seconds, kind (``c`` call)."""
+class HoldsAttribute(Attribute[dict[str, Decimal]]):
+    """Reservations as credits by hold id.
 
-    a = DecimalAttribute()
-    x = IntegerAttribute()
-    k = UnicodeAttribute()
+    Stored is id -> ``{a: credits, x: expiry in epoch seconds, k: kind, ...}``, which only the data plane writes, through
+    ``metering.store``. Here a new account gets the empty map and the credits are read, exactly.
+    """
+
+    attr_type = MAP
+
+    def serialize(self, value: dict[str, Decimal]) -> dict[str, Any]:
+        if value:
+            message = "holds are written by calls only"
+            raise ValueError(message)
+        return {}
+
+    def deserialize(self, value: dict[str, Any]) -> dict[str, Decimal]:
+        return {hold_id: Decimal(hold["M"]["a"]["N"]) for hold_id, hold in value.items()}
 
 
 class AccountItem(Item):
@@ -27,12 +42,13 @@ class AccountItem(Item):
     av = DecimalAttribute()
     # Allocated credits: what was ever added.
     al = DecimalAttribute()
-    # Holds by hold id.
-    h = MapAttribute[str, object]()
+    h = HoldsAttribute()
     # Settled client cost in USD, tokens and calls since the account exists.
     us = DecimalAttribute()
     tk = IntegerAttribute()
     cn = IntegerAttribute()
+    # Jobs since the account exists; absent until there is one.
+    jb = IntegerAttribute(null=True)
     # Number of ledger entries; a grant is conditional on it, so that entries form one sequence.
     sq = IntegerAttribute()
     # Whose account: what a record written by the sweeper needs.

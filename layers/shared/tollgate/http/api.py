@@ -71,6 +71,18 @@ class AdminApi(APIGatewayRestResolver):
             metrics.flush_metrics()
             logger.remove_keys(["actor"])
 
+    def route(self, *args: Any, **kwargs: Any) -> Any:
+        """As Powertools' own, except that a greedy variable is known to the validation by its plain name."""
+        register = super().route(*args, **kwargs)
+
+        def decorator(handler: Any) -> Any:
+            registered = register(handler)
+            for route in (*self._static_routes, *self._dynamic_routes):
+                route.openapi_path = route.openapi_path.replace("+}", "}")
+            return registered
+
+        return decorator
+
     def _refused(self, error: TollgateError) -> Response[str]:
         answer = problems.problem(error, self._instance)
         self._observe(error, answer.status_code)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -36,7 +38,7 @@ class ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def _not_a_bool(value: Any) -> Any:
+def not_a_bool(value: Any) -> Any:
     if isinstance(value, bool):
         message = "Input should be a number"
         raise ValueError(message)  # noqa: TRY004 (pydantic turns ValueError into a field error)
@@ -53,6 +55,32 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def _an_http_url(value: str) -> str:
+    """Of a provider's API: nothing that would carry a secret, and no address that only means this very machine."""
+    try:
+        url = urlsplit(value)
+        valid = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        message = "must be an http or https URL"
+        raise ValueError(message)
+    if url.username or url.password or url.query or url.fragment:
+        message = "may not have credentials, a query or a fragment"
+        raise ValueError(message)
+    if _is_link_local(url.hostname or ""):
+        message = "may not be a link-local address"
+        raise ValueError(message)
+    return value.rstrip("/")
+
+
+def _is_link_local(host: str) -> bool:
+    try:
+        return ip_address(host.partition("%")[0]).is_link_local
+    except ValueError:
+        return False
+
+
 # Q-02, D-23.
 ExternalId = Annotated[
     str,
@@ -64,6 +92,12 @@ Alias = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9._:@/*+-]{1,255}$"),
     Field(description="1 to 255 of letters, digits and `._:@/*+-`"),
 ]
+Url = Annotated[
+    str,
+    StringConstraints(max_length=2000, pattern=r"^[!-~]+$"),
+    AfterValidator(_an_http_url),
+    Field(description="http or https URL", examples=["https://llm.example.com/v1"]),
+]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Reason = Annotated[str, StringConstraints(max_length=500)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
@@ -74,12 +108,12 @@ Amount = Annotated[
     WithJsonSchema({"type": "number"}),
 ]
 # Credits in a request: whole and positive (contract 1.3).
-PositiveCredits = Annotated[int, BeforeValidator(_not_a_bool), Field(strict=True, gt=0, le=10**15)]
-Credits = Annotated[int, BeforeValidator(_not_a_bool), Field(strict=True, ge=0, le=10**15)]
+PositiveCredits = Annotated[int, BeforeValidator(not_a_bool), Field(strict=True, gt=0, le=10**15)]
+Credits = Annotated[int, BeforeValidator(not_a_bool), Field(strict=True, ge=0, le=10**15)]
 # A price in USD per million tokens.
 Price = Annotated[
     Decimal,
-    BeforeValidator(_not_a_bool),
+    BeforeValidator(not_a_bool),
     Field(ge=0, le=1_000_000, max_digits=18, decimal_places=12),
     WithJsonSchema({"type": "number", "minimum": 0}),
 ]

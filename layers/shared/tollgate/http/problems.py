@@ -16,6 +16,7 @@ STATUSES: dict[type[errors.TollgateError], HTTPStatus] = {
     errors.TollgateError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidCursorError: HTTPStatus.BAD_REQUEST,
+    errors.RefusedRequestError: HTTPStatus.BAD_REQUEST,
     errors.RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,

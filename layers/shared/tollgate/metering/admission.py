@@ -16,6 +16,7 @@ from tollgate.core.errors import (
     InvalidRequestError,
     ModelAccessDeniedError,
     ReservedError,
+    StoreUnavailableError,
     UnknownModelError,
 )
 from tollgate.core.money import ZERO, plain, quantise
@@ -118,9 +119,7 @@ class Admission:
     def may_use(self, entitlement: Entitlement, catalogue: Catalogue, alias: str) -> bool:
         return all(allows(entries, alias, catalogue.groups) for entries in _levels(entitlement))
 
-    def _model(
-        self, entitlement: Entitlement, catalogue: Catalogue, request: dict[str, Any], route: str
-    ) -> Model:
+    def _model(self, entitlement: Entitlement, catalogue: Catalogue, request: dict[str, Any], route: str) -> Model:
         alias = request.get("model")
         if not isinstance(alias, str) or not alias:
             raise InvalidRequestError(f"{route}: Missing required parameter: 'model'.", param="model")
@@ -144,17 +143,25 @@ class Admission:
         """Holds the bound; if the account cannot carry it, the affordable part of its output (Q-14)."""
         output = bound.bounds.output
         wanted = bound.charge(output)
-        short = await self._store.reserve(account.uid, call.hold_id, wanted, call.expires_at)
+        short = await self._hold(call, account, wanted)
         if short is not None and bound.bounds.output:
             output = bound.affordable(short.available)
             if output >= 1:
                 wanted = bound.charge(output)
                 call.shortened = True
-                short = await self._store.reserve(account.uid, call.hold_id, wanted, call.expires_at)
+                short = await self._hold(call, account, wanted)
         if short is not None:
             raise _refusal(call, bound.charge(min(1, bound.bounds.output)), short)
         call.reserved = wanted.credits
         call.max_output_tokens = output
+
+    async def _hold(self, call: Call, account: Account, bound: Charge) -> Balance | None:
+        try:
+            return await self._store.reserve(account.uid, call.hold_id, bound, call.expires_at)
+        except StoreUnavailableError:
+            # It may have taken effect although no answer came; the caller is refused and must not pay.
+            await self._store.release(account.uid, call.hold_id, bound.credits)
+            raise
 
 
 def _refusal(call: Call, least: Charge, balance: Balance) -> Exception:
@@ -166,9 +173,7 @@ def _refusal(call: Call, least: Charge, balance: Balance) -> Exception:
         "reserved": balance.held,
     }
     if least.credits <= balance.remaining and balance.held > ZERO:
-        return ReservedError(
-            "Credits are reserved by calls in flight; try again in a moment", retry_after=1, **figures
-        )
+        return ReservedError("Credits are reserved by calls in flight; try again in a moment", retry_after=1, **figures)
     who = "Team" if call.entitlement.team_id else "Account"
     return InsufficientCreditsError(
         f"Insufficient credits. {who} has {plain(balance.remaining)} credits remaining, but {plain(least.credits)} "

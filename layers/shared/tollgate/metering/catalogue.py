@@ -63,7 +63,7 @@ class Model:
 
     def in_order(self) -> list[Target]:
         """The targets in the order in which they are to be tried."""
-        return sorted(self.targets, key=lambda target: (target.priority, -random.random() ** (1 / target.weight)))  # noqa: S311
+        return sorted(self.targets, key=lambda target: (target.priority, -(random.random() ** (1 / target.weight))))  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)

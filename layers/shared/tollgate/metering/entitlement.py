@@ -111,7 +111,7 @@ def _check_states(key: Item, team: Item | None, organization: Item | None) -> No
         raise KeyExpiredError
     for name, item in (("Key", key), ("Team", team), ("Organization", organization)):
         if item is not None and _flag(item, "blocked"):
-            raise BlockedError(f"{name} is blocked", code=f"{name.lower()}_blocked")
+            raise BlockedError(name, _text(item, f"{name.lower()}_id") or "")
     if organization is not None and _text(organization, "status") != _ACTIVE:
         raise OrganizationSuspendedError
     match _text(team, "status"):

@@ -22,6 +22,7 @@ class Detail(StrEnum):
 
     CLIENT_DISCONNECTED = "client_disconnected"
     UPSTREAM_INCOMPLETE = "upstream_incomplete"
+    DEADLINE = "deadline_exceeded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tollgate.core.errors import StoreUnavailableError
 from tollgate.core.money import ZERO
 from tollgate.metering.charging import charge
 from tollgate.metering.model import Call, Charge, Detail, Outcome, Usage
 from tollgate.metering.store import Balance, MeteringStore
 from tollgate.models.prices import TargetPrice
-from tollgate.telemetry import Event, count, logger
+from tollgate.telemetry import Event, count_now, logger
 
 
 class Settlement:
@@ -47,15 +48,20 @@ class Settlement:
             return None
         if actual.credits > call.reserved:
             _overrun(call)
-        # None if the sweeper was quicker or our own settle was sent twice: the books are right all the same.
-        return await self._store.settle(account.uid, call.hold_id, call.reserved, actual)
+        try:
+            # None if the sweeper was quicker or our own settle was sent twice: the books are right all the same.
+            return await self._store.settle(account.uid, call.hold_id, call.reserved, actual)
+        except StoreUnavailableError as error:
+            # The record stands, so the sweeper will settle by it: no reason to keep the answer from the client.
+            logger.error(Event.UNSETTLED, extra={"call_id": call.call_id, "reason": error.message})
+            return None
 
 
 def _overrun(call: Call) -> None:
     """The provider billed beyond the bound: charged as billed, and told (Q-16)."""
     excess = call.charge.credits - call.reserved
     if excess > ZERO:
-        count("Overruns")
+        count_now("Overruns")
         logger.warning(
             Event.OVERRUN,
             extra={"call_id": call.call_id, "model": call.requested_model, "credits_beyond_bound": str(excess)},

@@ -102,9 +102,7 @@ class MeteringStore:
             return recorded(failed.item or {})
         return Recorded(call.charge.credits, call.charge.cost_usd, call.usage.total)
 
-    async def settle(
-        self, account_uid: str, hold_id: str, reserved: Decimal, actual: Recorded
-    ) -> Balance | None:
+    async def settle(self, account_uid: str, hold_id: str, reserved: Decimal, actual: Recorded) -> Balance | None:
         """Turns the hold into the charge. Returns the balance after it; None if the hold was settled before."""
         try:
             answer = await self._db.call(

@@ -36,7 +36,9 @@ def count_prompt(request: dict[str, Any]) -> int:
     messages = request.get("messages")
     if isinstance(messages, list):
         tokens = TOKENS_FOR_ANSWER + TOKENS_PER_MESSAGE * len(messages)
-        if not any(isinstance(message, dict) and message.get("role") in {"system", "developer"} for message in messages):
+        if not any(
+            isinstance(message, dict) and message.get("role") in {"system", "developer"} for message in messages
+        ):
             tokens += TOKENS_FOR_DEFAULT_SYSTEM_MESSAGE
         return tokens + sum(count_text(text) for text in texts_of(messages)) + _tools(request)
     given = request.get("prompt", request.get("input"))

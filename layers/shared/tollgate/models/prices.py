@@ -117,11 +117,12 @@ def resolve(
     """The price of ``provider/model`` at a moment (now if absent).
 
     ``overrides`` may hold ``pricing_input``, ``pricing_output``, ``pricing_cached_input`` in USD per million tokens;
-    what they leave out is the catalogue's. A model that nobody knows costs an explicit 0 with source ``none``.
+    what they leave out is the catalogue's, except that cached input follows an input price that was set. A model that
+    nobody knows costs an explicit 0 with source ``none``.
     """
-    given = {
-        key: Decimal(value) for name, key in _OVERRIDES.items() if (value := overrides.get(name)) is not None
-    }
+    given = {key: Decimal(value) for name, key in _OVERRIDES.items() if (value := overrides.get(name)) is not None}
+    if "input_mtok" in given:
+        given.setdefault("cache_read_mtok", given["input_mtok"])
     provider, _, name = litellm_model.partition("/")
     if provider == Provider.LOCAL:
         return _plain(given, PriceSource.ZERO, f"override:{_fingerprint(given)}" if given else "local")

@@ -1,79 +1,154 @@
-"""The model catalogue in the table. Takes and gives domain objects; no other module sees the items."""
+"""Model aliases and the catalogue's version in the table; no module outside this package sees the items.
+
+Every write of the catalogue raises its version in the same transaction: processes that cached the catalogue notice,
+and a write that looked at several items (``expected``) is refused if any of them may have changed since.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
 
+from tollgate.audit import repository as audit
+from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
-from tollgate.core.errors import InvalidRequestError
-from tollgate.models.access import EVERYTHING
-from tollgate.models.builtin import BUILTIN_GROUPS
-from tollgate.models.items import AccessGroupItem, GroupLinkItem
+from tollgate.core.errors import AlreadyExistsError
+from tollgate.core.pagination import Page, PageRequest
+from tollgate.models.groups_repository import link_team, stored_groups, unlink_team
+from tollgate.models.items import CatalogueVersionItem, ModelItem
+from tollgate.models.model import Mode, ModelAlias, Target
+from tollgate.models.prices import PriceSource
 from tollgate.table import keys
 from tollgate.table.transactions import Work
 
-# A builtin group is stored when the first team holds it, to carry that count.
-_SYSTEM = "tollgate"
+_PRICES = ("pricing_input", "pricing_output", "pricing_cached_input")
 
 
-def stored_groups(names: Iterable[str]) -> set[str]:
-    """Which of the names are stored access groups; strongly consistent."""
-    wanted = [(keys.CATALOGUE, keys.access_group(name)) for name in set(names)]
-    return {item.group_name for item in AccessGroupItem.batch_get(wanted, consistent_read=True)}
+def version() -> int:
+    """The catalogue's version, read strongly consistent; 0 before its first write."""
+    item = CatalogueVersionItem.find(keys.CATALOGUE, keys.CATALOGUE_VERSION)
+    return item.number if item else 0
 
 
-def link_team(work: Work, group_name: str, team_id: str) -> None:
-    """Notes that a team now holds a group, and counts it: two of the hundred items of a transaction (``*``: none).
-
-    The caller does this once for each group that the team gains. The transaction fails with InvalidRequestError if the
-    group does not exist by then, and with LostRaceError if the team holds it already.
-    """
-    if group_name in EVERYTHING:
-        return
-    link = _link(group_name, team_id)
-    link.kind = "group_link"
-    link.team_id = team_id
-    work.create(link)
-    _count(work, group_name, 1)
+def bump(work: Work, expected: int | None = None) -> None:
+    """Raises the catalogue's version; with ``expected`` the transaction is a lost race unless it is that before."""
+    number = CatalogueVersionItem.number
+    condition = None if expected is None else number == expected if expected else number.does_not_exist()
+    item = CatalogueVersionItem(PK=keys.CATALOGUE, SK=keys.CATALOGUE_VERSION)
+    actions = [number.add(1), CatalogueVersionItem.kind.set("catalogue_version")]
+    work.update(item, actions, condition, versioned=False)
 
 
-def unlink_team(work: Work, group_name: str, team_id: str) -> None:
-    """The inverse of :func:`link_team`, for a group that the team loses."""
-    if group_name in EVERYTHING:
-        return
-    work.delete(_link(group_name, team_id), GroupLinkItem.PK.exists())
-    _count(work, group_name, -1)
+def find(alias: str) -> ModelAlias | None:
+    item = ModelItem.find(keys.CATALOGUE, keys.model(alias))
+    return _model(item) if item else None
 
 
-def _link(group_name: str, team_id: str) -> GroupLinkItem:
-    return GroupLinkItem(PK=keys.group_members(group_name), SK=keys.team(team_id))
+def find_all(aliases: Iterable[str]) -> dict[str, ModelAlias]:
+    """Those of the named aliases that exist, by alias; strongly consistent."""
+    wanted = [(keys.CATALOGUE, keys.model(alias)) for alias in set(aliases)]
+    return {item.alias: _model(item) for item in ModelItem.batch_get(wanted, consistent_read=True)}
 
 
-def _count(work: Work, group_name: str, teams: int) -> None:
-    item = AccessGroupItem(PK=keys.CATALOGUE, SK=keys.access_group(group_name), version=0)
-    actions = [AccessGroupItem.team_count.add(teams)]
-    condition = None
-    if group_name in BUILTIN_GROUPS:
-        actions += _builtin_attributes(group_name)
-    else:
-        condition = AccessGroupItem.PK.exists()
-    unknown = InvalidRequestError(f"Unknown access group '{group_name}'", param="access_groups")
-    work.update(item, actions, condition, otherwise=unknown, versioned=False)
+def search(request: PageRequest, text: str | None) -> Page[ModelAlias]:
+    """A page in order of alias. ``text`` is looked for in alias, name and models, case-insensitively (Q-28)."""
+    wanted = text.casefold() if text else None
+
+    def matches(item: ModelItem) -> bool:
+        models = [str(target["litellm_model"]) for target in item.targets["targets"]]
+        return any(wanted in field.casefold() for field in (item.alias, item.display_name or "", *models))
+
+    page = ModelItem.page(
+        keys.CATALOGUE,
+        request,
+        scope=f"models|{wanted}",
+        prefix=ModelItem.SK.startswith(keys.model()),
+        matches=matches if wanted else None,
+    )
+    return Page([_model(item) for item in page.entries], page.next_cursor, page.truncated)
 
 
-def _builtin_attributes(group_name: str) -> list[object]:
-    """What makes the counter of a builtin group a whole item, unless it is one already."""
-    now = clock.to_stored(clock.utc_now())
-    values = {
-        "kind": "access_group",
-        "group_name": group_name,
-        "description": BUILTIN_GROUPS[group_name].description,
-        "model_aliases": list(BUILTIN_GROUPS[group_name].model_aliases),
-        "builtin": True,
-        "created_at": now,
-        "created_by": _SYSTEM,
-        "updated_at": now,
-        "updated_by": _SYSTEM,
+def create(model: ModelAlias, event: AuditEvent) -> None:
+    created_at = clock.to_stored(model.created_at)
+    work = Work()
+    work.create(
+        ModelItem(
+            PK=keys.CATALOGUE,
+            SK=keys.model(model.alias),
+            kind="model",
+            alias=model.alias,
+            created_at=created_at,
+            created_by=event.caller.actor,
+            updated_at=created_at,
+            updated_by=event.caller.actor,
+            **_attributes(model),
+        ),
+        otherwise=AlreadyExistsError(f"Alias already exists: '{model.alias}'", code="alias_exists"),
+    )
+    bump(work)
+    audit.append(work, event)
+    work.commit()
+
+
+def update(model: ModelAlias, event: AuditEvent) -> None:
+    """Writes the alias as it is now; LostRaceError if somebody else changed it since it was read."""
+    item = _handle(model)
+    stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
+    work = Work()
+    work.update(item, item.changes(_attributes(model) | stamp))
+    bump(work)
+    audit.append(work, event)
+    work.commit()
+
+
+def delete(work: Work, model: ModelAlias, event: AuditEvent) -> None:
+    """Adds the deletion to a transaction that also takes the alias out of its groups."""
+    work.delete(_handle(model), ModelItem.PK.exists())
+    audit.append(work, event)
+
+
+def _handle(model: ModelAlias) -> ModelItem:
+    return ModelItem(PK=keys.CATALOGUE, SK=keys.model(model.alias), version=model.version)
+
+
+def _attributes(model: ModelAlias) -> dict[str, Any]:
+    return {
+        "display_name": model.display_name,
+        "description": model.description,
+        "active": model.active,
+        "mode": model.mode.value,
+        "context_window": model.context_window,
+        "max_output_tokens": model.max_output_tokens,
+        "targets": {"targets": [_stored(target) for target in model.targets]},
     }
-    attributes = AccessGroupItem.get_attributes()
-    return [attributes[name].set(attributes[name] | value) for name, value in values.items()]
+
+
+def _stored(target: Target) -> dict[str, Any]:
+    prices = {name: None if (price := getattr(target, name)) is None else format(price, "f") for name in _PRICES}
+    return asdict(target) | prices | {"price_source": target.price_source.value}
+
+
+def _target(stored: dict[str, Any]) -> Target:
+    prices = {name: None if stored[name] is None else Decimal(stored[name]) for name in _PRICES}
+    return Target(**{**stored, **prices, "price_source": PriceSource(stored["price_source"])})
+
+
+def _model(item: ModelItem) -> ModelAlias:
+    return ModelAlias(
+        alias=item.alias,
+        display_name=item.display_name,
+        description=item.description,
+        active=item.active,
+        mode=Mode(item.mode),
+        context_window=item.context_window,
+        max_output_tokens=item.max_output_tokens,
+        targets=tuple(_target(stored) for stored in item.targets["targets"]),
+        created_at=clock.from_stored(item.created_at),
+        updated_at=clock.from_stored(item.updated_at),
+        version=item.version,
+    )
+
+
+__all__ = ["link_team", "stored_groups", "unlink_team"]

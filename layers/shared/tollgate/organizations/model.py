@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from tollgate.http.fields import ExternalId, Metadata, Name, Reason, RequestModel, ResponseModel, Timestamp
+from tollgate.http.fields import (
+    Amount,
+    ExternalId,
+    Metadata,
+    Name,
+    Reason,
+    RequestModel,
+    ResponseModel,
+    Timestamp,
+)
+from tollgate.teams.model import TeamStatus
 
 
 class OrganizationStatus(StrEnum):
@@ -60,6 +70,41 @@ class OrganizationAnswer(ResponseModel):
     blocked: bool
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class OrganizationTeam(ResponseModel):
+    """A team as its organization's page shows it (contract 1.1)."""
+
+    team_id: str
+    team_alias: str | None
+    credits_remaining: Amount
+    status: TeamStatus
+
+
+class OrganizationUsage(ResponseModel):
+    """Of all teams that the organization has, since they exist. ``total_cost_usd`` is client cost."""
+
+    total_jobs: int
+    total_cost_usd: Amount
+    credits_used: Amount
+
+
+class OrganizationDetails(OrganizationAnswer):
+    """``teams`` are the first hundred, oldest first."""
+
+    team_count: int
+    total_credits_allocated: int
+    teams: list[OrganizationTeam]
+    usage_summary: OrganizationUsage
+
+
+class OrganizationTeams(ResponseModel):
+    """A page of an organization's team ids."""
+
+    organization_id: str
+    team_count: int
+    teams: list[str]
+    next_cursor: str | None = None
 
 
 class OrganizationSummary(ResponseModel):

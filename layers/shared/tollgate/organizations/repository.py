@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
-from tollgate.core.errors import AlreadyExistsError, TollgateError, WrongStateError
+from tollgate.core.errors import AlreadyExistsError, WrongStateError
 from tollgate.core.pagination import Page, PageRequest
+from tollgate.credentials.items import CredentialItem, CredentialPointerItem
+from tollgate.models import repository as catalogue
 from tollgate.organizations.items import OrganizationItem
 from tollgate.organizations.model import Organization, OrganizationStatus
 from tollgate.table import keys
 from tollgate.table.base import GSI1
 from tollgate.table.metadata import MetadataItem
 from tollgate.table.transactions import Work
+
+_POINTERS_AT_ONCE = 40
 
 
 def find(organization_id: str) -> Organization | None:
@@ -33,7 +38,7 @@ def search(request: PageRequest, text: str | None, status: OrganizationStatus | 
 
     def matches(item: OrganizationItem) -> bool:
         named = wanted is None or wanted in item.organization_id.casefold() or wanted in item.name.casefold()
-        return named and (status is None or item.status == status)
+        return named and (status is None or item.status == status) and not item.deleting
 
     page = OrganizationItem.page(
         keys.ORGANIZATIONS,
@@ -41,7 +46,7 @@ def search(request: PageRequest, text: str | None, status: OrganizationStatus | 
         scope=f"organizations|{wanted}|{status}",
         index=GSI1,
         newest_first=True,
-        matches=matches if wanted or status else None,
+        matches=matches,
     )
     return Page([_organization(item) for item in page.entries], page.next_cursor, page.truncated)
 
@@ -103,6 +108,20 @@ def begin_deletion(organization: Organization, at: datetime) -> None:
     work.commit()
 
 
+def remove_credentials(organization_uid: str) -> None:
+    """Deletes the organization's provider credentials; calls notice by the catalogue's version."""
+    partition = keys.credentials_of(organization_uid)
+    pointers = iter(list(CredentialPointerItem.all_of(partition)))
+    while batch := list(islice(pointers, _POINTERS_AT_ONCE)):
+        work = Work()
+        for pk in {keys.credential(pointer.credential_id) for pointer in batch}:
+            work.delete(CredentialItem(PK=pk, SK=keys.ENTITY))
+        for pointer in batch:
+            work.delete(pointer)
+        catalogue.bump(work)
+        work.commit()
+
+
 def finish_deletion(organization: Organization, event: AuditEvent) -> None:
     """Removes the organization's own items; its teams are gone by now."""
     item = _handle(organization)
@@ -113,46 +132,33 @@ def finish_deletion(organization: Organization, event: AuditEvent) -> None:
     work.commit()
 
 
-def add_team(work: Work, organization: Organization, credits_allocated: int) -> None:
-    """Counts a new, active team, in the transaction that creates it; the organization must take teams."""
-    _count(
-        work,
-        organization,
-        teams=1,
-        active=1,
-        allocated=credits_allocated,
-        otherwise=WrongStateError(
-            f"Organization '{organization.organization_id}' is being deleted", code="organization_deleting"
-        ),
-    )
-
-
-def count_teams(
-    work: Work, organization: Organization, *, teams: int = 0, active: int = 0, allocated: int = 0
-) -> None:
-    """Moves the organization's counters in the transaction that changes one of its teams."""
-    _count(work, organization, teams=teams, active=active, allocated=allocated, otherwise=None)
-
-
-def _count(  # noqa: PLR0913
+def count_teams(  # noqa: PLR0913
     work: Work,
-    organization: Organization,
+    organization_id: str | None,
+    uid: str | None,
     *,
-    teams: int,
-    active: int,
-    allocated: int,
-    otherwise: TollgateError | None,
+    teams: int = 0,
+    active: int = 0,
+    allocated: int = 0,
+    leaving: bool = False,
 ) -> None:
-    same = OrganizationItem.uid == organization.uid
+    """Moves the organization's counters in the transaction that changes one of its teams (none: nothing to count).
+
+    An organization that is being deleted takes no new team, no team that becomes active and no credits: only teams that
+    are ``leaving`` count there.
+    """
+    if organization_id is None:
+        return
+    same = OrganizationItem.uid == uid
     work.update(
-        _handle(organization),
+        OrganizationItem(PK=keys.organization(organization_id), SK=keys.ENTITY),
         [
             OrganizationItem.team_count.add(teams),
             OrganizationItem.active_team_count.add(active),
             OrganizationItem.total_credits_allocated.add(allocated),
         ],
-        same & (OrganizationItem.deleting == False) if otherwise else same,  # noqa: E712
-        otherwise=otherwise,
+        same if leaving else same & (OrganizationItem.deleting == False),  # noqa: E712
+        otherwise=WrongStateError(f"Organization '{organization_id}' is being deleted", code="organization_deleting"),
         versioned=False,
     )
 

@@ -13,17 +13,22 @@ from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import InvalidRequestError, NotFoundError
 from tollgate.core.pagination import Page, PageRequest
-from tollgate.organizations import repository
+from tollgate.organizations import offboarding, repository
 from tollgate.organizations.model import (
     CreateOrganization,
     Organization,
     OrganizationAnswer,
+    OrganizationDeleted,
+    OrganizationDetails,
     OrganizationStatus,
     OrganizationStatusAnswer,
+    OrganizationTeam,
+    OrganizationUsage,
     SetOrganizationStatus,
     UpdateOrganization,
 )
 from tollgate.table.transactions import retried
+from tollgate.teams.overview import of_organization
 
 
 def _missing(organization_id: str) -> str:
@@ -65,9 +70,7 @@ class OrganizationService:
         authorize(caller, Action.ORGANIZATION_LIST)
         return repository.search(request, text, status)
 
-    def get(
-        self, caller: Principal, organization_id: str, action: Action = Action.ORGANIZATION_READ
-    ) -> Organization:
+    def get(self, caller: Principal, organization_id: str, action: Action = Action.ORGANIZATION_READ) -> Organization:
         """The organization, if the caller may do ``action`` on it; else NotFoundError or ForbiddenError."""
         authorize(caller, action, Owner(organization_id), missing=_missing(organization_id))
         organization = repository.find(organization_id)
@@ -75,9 +78,27 @@ class OrganizationService:
             raise NotFoundError(_missing(organization_id))
         return organization
 
-    def details(self, caller: Principal, organization_id: str) -> OrganizationAnswer:
-        """The organization with its metadata."""
-        return answer(self.get(caller, organization_id), repository.metadata_of(organization_id))
+    def details(self, caller: Principal, organization_id: str) -> OrganizationDetails:
+        """The organization with its metadata, its first teams, and what all of them have used."""
+        organization = self.get(caller, organization_id)
+        overview = of_organization(organization.uid)
+        return OrganizationDetails(
+            **answer(organization, repository.metadata_of(organization_id)).model_dump(),
+            team_count=organization.team_count,
+            total_credits_allocated=organization.total_credits_allocated,
+            teams=[
+                OrganizationTeam(
+                    team_id=team.team_id,
+                    team_alias=team.team_alias,
+                    credits_remaining=account.remaining,
+                    status=team.status,
+                )
+                for team, account in overview.teams
+            ],
+            usage_summary=OrganizationUsage(
+                total_jobs=overview.jobs, total_cost_usd=overview.cost_usd, credits_used=overview.credits_used
+            ),
+        )
 
     def update(self, caller: Principal, organization_id: str, request: UpdateOrganization) -> OrganizationAnswer:
         """Changes the fields that were sent."""
@@ -116,6 +137,34 @@ class OrganizationService:
             )
 
         return retried(attempt)
+
+    def delete(self, caller: Principal, organization_id: str) -> OrganizationDeleted:
+        """Deletes the organization with its teams, their keys and its provider credentials (Q-21, D-25).
+
+        Steps that can be interrupted anywhere: asked again, it goes on. From the first step on the organization exists
+        for nobody. Raises WrongStateError while a team is active.
+        """
+        authorize(caller, Action.ORGANIZATION_DELETE, Owner(organization_id), missing=_missing(organization_id))
+        organization = repository.find(organization_id)
+        if organization is None:
+            raise NotFoundError(_missing(organization_id))
+        if not organization.deleting:
+            repository.begin_deletion(organization, self.clock())
+        removed = offboarding.Removed()
+
+        def attempt() -> None:
+            # The list of teams is an index: if it did not show all of them, the organization's own count says so.
+            offboarding.remove_contents(caller, organization, self.clock, removed)
+            repository.finish_deletion(organization, self._event(caller, organization, "deleted"))
+
+        retried(attempt)
+        return OrganizationDeleted(
+            organization_id=organization_id,
+            deleted=True,
+            state="done",
+            teams_deleted=removed.teams,
+            keys_deleted=removed.keys,
+        )
 
     def _event(self, caller: Principal, organization: Organization, verb: str, **states: Any) -> AuditEvent:
         return event_of(caller, organization, verb, self.clock, **states)

@@ -16,6 +16,9 @@ from tollgate.table import cursor
 
 GSI1 = "GSI1"
 GSI2 = "GSI2"
+# Bytes, DynamoDB's limits.
+_MAX_PARTITION_KEY = 2048
+_MAX_SORT_KEY = 1024
 
 
 class _Index1(GlobalSecondaryIndex["Item"]):
@@ -63,6 +66,9 @@ class Item(Model):
     @classmethod
     def find(cls, pk: str, sk: str) -> Self | None:
         """The item, read strongly consistent, or None."""
+        if len(pk.encode()) > _MAX_PARTITION_KEY or len(sk.encode()) > _MAX_SORT_KEY:
+            # No item can have such a key, and DynamoDB calls asking for it an error.
+            return None
         try:
             return cls.get(pk, sk, consistent_read=True)
         except cls.DoesNotExist:
@@ -87,8 +93,14 @@ class Item(Model):
         """
         bound = f"{partition}|{scope}"
         start = cursor.decode(request.cursor, bound) if request.cursor else None
-        rows = cls._rows(partition, index=index, prefix=prefix, newest_first=newest_first, start=start,
-                         batch=request.limit + request.offset + 1)
+        rows = cls._rows(
+            partition,
+            index=index,
+            prefix=prefix,
+            newest_first=newest_first,
+            start=start,
+            batch=request.limit + request.offset + 1,
+        )
         entries: list[Self] = []
         skipped = 0
         for read, row in enumerate(rows, start=1):

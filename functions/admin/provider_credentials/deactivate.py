@@ -1,0 +1,21 @@
+"""PUT /api/provider-credentials/{credential_id}/deactivate: keep it without using it."""
+
+from tollgate.auth.policy import Action
+from tollgate.credentials.model import CredentialAnswer
+from tollgate.credentials.service import credential_service
+from tollgate.http.api import admin_api
+from tollgate.http.dependencies import Caller
+
+app = admin_api(Action.CREDENTIAL_WRITE)
+
+
+@app.put(
+    "/api/provider-credentials/<credential_id>/deactivate",
+    summary="Deactivate a provider credential",
+    tags=["Provider credentials"],
+)
+def deactivate_provider_credential(credential_id: str, caller: Caller) -> CredentialAnswer:
+    return credential_service().deactivate(caller, credential_id)
+
+
+handler = app.resolve

@@ -1,0 +1,85 @@
+"""The authorizer of every route: who is calling, and nothing else (design section 4, Q-33).
+
+A known credential passes whatever its state; expiry, revocation and suspension are answered by the function behind,
+which reads them itself on every request. This module is the first thing that a caller waits for, so it imports
+neither botocore nor pydantic nor Powertools.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from tollgate.auth import credentials
+from tollgate.aws.lean import LeanClient
+from tollgate.core.errors import UnauthenticatedError
+from tollgate.settings import settings
+from tollgate.table import keys
+
+_DATA_PLANE = "v1"
+_MASTER_PRINCIPAL = "master"
+_OWNERS = ("team_id", "organization_id", "user_id")
+
+
+def handler(event: Mapping[str, Any], _: object) -> dict[str, Any]:
+    """The policy for a REQUEST authorizer's event.
+
+    Raises Exception("Unauthorized"), which API Gateway turns into a 401 that it does not cache, for ``/v1`` requests
+    without a known credential. On management routes those get a Deny whose message fills the gateway response.
+    """
+    api_arn, stage, _method, *path = event["methodArn"].split("/")
+    data_plane = path[:1] == [_DATA_PLANE]
+    identified = _identify(event.get("headers") or {}, admin=not data_plane)
+    _log(event, identified)
+    if identified is None and data_plane:
+        raise Exception("Unauthorized")  # noqa: TRY002 (API Gateway's protocol: this very text)
+    stage_arn = f"{api_arn}/{stage}/*/*"
+    if identified is None:
+        return _policy("anonymous", "Deny", stage_arn, {"message": UnauthenticatedError().message})
+    principal = identified["key_id"] or _MASTER_PRINCIPAL
+    return _policy(principal, "Allow", stage_arn, identified)
+
+
+def _identify(headers: Mapping[str, str], *, admin: bool) -> dict[str, str] | None:
+    """The context of a known credential (flat strings, empty for none), or None."""
+    try:
+        credential = credentials.from_headers({name.lower(): value for name, value in headers.items()}, admin=admin)
+    except UnauthenticatedError:
+        return None
+    if credentials.is_master_key(credential, settings().master_key_sha256):
+        return {"kind": "master", "key_id": "", **dict.fromkeys(_OWNERS, "")}
+    key_id = credentials.key_id_of(credential)
+    item = _client().get_item(settings().table_name, {"PK": keys.key(key_id), "SK": keys.ENTITY})
+    if item is None:
+        return None
+    return {"kind": "key", "key_id": key_id, **{name: item.get(name, {}).get("S", "") for name in _OWNERS}}
+
+
+def _policy(principal: str, effect: str, resource: str, context: Mapping[str, str]) -> dict[str, Any]:
+    """One answer for the whole stage: a cached one is used for every method."""
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
+    return {
+        "principalId": principal,
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": dict(context),
+    }
+
+
+def _log(event: Mapping[str, Any], identified: Mapping[str, str] | None) -> None:
+    """One line of JSON; a key is told by its id, which is a hash, a refused credential not at all."""
+    entry = {
+        "level": "INFO",
+        "message": "authorized" if identified else "unauthorized",
+        "service": "tollgate",
+        "request_id": (event.get("requestContext") or {}).get("requestId", ""),
+        "route": event.get("resource", ""),
+        **(identified or {}),
+    }
+    print(json.dumps(entry))  # noqa: T201 (Lambda's log is the standard output)
+
+
+@cache
+def _client() -> LeanClient:
+    return LeanClient(settings().region, settings().dynamodb_endpoint_url)

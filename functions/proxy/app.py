@@ -1,0 +1,179 @@
+"""The ASGI app: routes of ``/v1`` and what they need, made once per process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import aiohttp
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from proxy.calls import CallRunner
+from proxy.requests import body_of, inbound, parsed
+from proxy.upstream import Upstream
+from tollgate.aws.dynamodb import DynamoDB
+from tollgate.core import ids
+from tollgate.core.errors import NotFoundError, TollgateError
+from tollgate.http import openai_errors
+from tollgate.metering.admission import Admission
+from tollgate.metering.catalogue import CatalogueCache, Model
+from tollgate.metering.entitlement import EntitlementReader
+from tollgate.metering.settlement import Settlement
+from tollgate.metering.store import MeteringStore
+from tollgate.settings import settings
+from tollgate.telemetry import Event, logger
+
+# OpenAI's own answer for models without a date; clients only need a number.
+_CREATED = 1_677_610_602
+T = TypeVar("T")
+
+
+class Gateway:
+    """The parts of the data plane, wired."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        config = settings()
+        db = DynamoDB(session, config.region, config.dynamodb_endpoint_url)
+        store = MeteringStore(db, config.table_name)
+        self.catalogues = CatalogueCache(db, config)
+        self.entitlements = EntitlementReader(db, config)
+        self.admission = Admission(store, self.catalogues)
+        self.calls = CallRunner(Upstream(session, self.catalogues), Settlement(store))
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs ``work`` even if whoever waits for it is cancelled: an admitted call is always settled."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Waits for the calls that still run."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+
+async def complete(request: Request) -> Response:
+    """``POST /v1/chat/completions``, ``/v1/completions``, ``/v1/embeddings``."""
+    gateway: Gateway = request.app.state.gateway
+    path = request.url.path.removeprefix("/v1")
+    arrived = inbound(request.headers)
+    entitlement = await gateway.entitlements.read(arrived.credential, arrived.hint)
+    raw = await body_of(request)
+    body = parsed(raw, path)
+    admitted = await gateway.admission.admit(
+        entitlement, body, size=len(raw), route=path, started_at=arrived.started_at, deadline=arrived.deadline
+    )
+    if admitted.call.streamed and path != "/embeddings":
+        stream = await gateway.to_the_end(gateway.calls.open_stream(admitted, body, path, arrived.deadline))
+        return _Kept(gateway, stream)
+    content, headers = await gateway.to_the_end(gateway.calls.whole(admitted, body, path, arrived.deadline))
+    return Response(content, headers=headers, media_type="application/json")
+
+
+async def list_models(request: Request) -> Response:
+    """``GET /v1/models``: the aliases that the caller may use, sorted (Q-23)."""
+    names, catalogue = await _visible(request)
+    return _json(200, {"object": "list", "data": [_shown(name, catalogue.get(name)) for name in names]})
+
+
+async def get_model(request: Request) -> Response:
+    """``GET /v1/models/{id}``."""
+    wanted = request.path_params["model"]
+    names, catalogue = await _visible(request)
+    if wanted not in names:
+        raise NotFoundError(f"The model `{wanted}` does not exist or is not accessible", param="model")
+    return _json(200, _shown(wanted, catalogue.get(wanted)))
+
+
+async def healthy(_: Request) -> Response:
+    """What the Lambda Web Adapter asks before it sends the first request."""
+    return Response("ok", media_type="text/plain")
+
+
+class _Kept(Response):
+    """Sends a streamed call as a task of the gateway, so that a shutdown waits until it is settled."""
+
+    def __init__(self, gateway: Gateway, stream: Any) -> None:
+        super().__init__()
+        self._gateway = gateway
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gateway.to_the_end(self._stream(scope, receive, send))
+
+
+async def _visible(request: Request) -> tuple[list[str], dict[str, Model]]:
+    gateway: Gateway = request.app.state.gateway
+    arrived = inbound(request.headers)
+    entitlement = await gateway.entitlements.read(arrived.credential, arrived.hint)
+    catalogue = await gateway.catalogues.at(entitlement.catalogue_version)
+    return gateway.admission.available(entitlement, catalogue), catalogue.models
+
+
+def _shown(name: str, model: Model | None) -> dict[str, Any]:
+    created_at = model.created_at if model else None
+    created = int(datetime.fromisoformat(created_at).timestamp()) if created_at else _CREATED
+    return {"id": name, "object": "model", "created": created, "owned_by": "openai"}
+
+
+def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(body, default=_number), status, headers, media_type="application/json")
+
+
+def _number(value: Any) -> Any:
+    return orjson.Fragment(format(value, "f"))
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, TollgateError)
+    shown = openai_errors.answer(error)
+    request_id = ids.new_call_id()
+    log = logger.error if shown.status >= 500 else logger.info
+    log(Event.REFUSED, extra={"request_id": request_id, "code": error.stable_code, "status": shown.status})
+    return _json(shown.status, shown.body, {"x-request-id": request_id, **shown.headers})
+
+
+async def _unexpected(_: Request, error: Exception) -> Response:
+    request_id = ids.new_call_id()
+    logger.error(Event.UNEXPECTED, exc_info=error, extra={"request_id": request_id})
+    body = openai_errors.body("Internal server error", "internal_server_error", 500)
+    return _json(500, body, {"x-request-id": request_id})
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    message = "Method Not Allowed" if status == 405 else "Not Found"
+    return _json(status, openai_errors.body(message, "not_found_error", status))
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    async with aiohttp.ClientSession(connector=connector, skip_auto_headers=("User-Agent",)) as session:
+        app.state.gateway = Gateway(session)
+        yield
+        await app.state.gateway.drain()
+
+
+app = Starlette(
+    routes=[
+        Route("/v1/chat/completions", complete, methods=["POST"]),
+        Route("/v1/completions", complete, methods=["POST"]),
+        Route("/v1/embeddings", complete, methods=["POST"]),
+        Route("/v1/models", list_models, methods=["GET"]),
+        Route("/v1/models/{model:path}", get_model, methods=["GET"]),
+        Route("/healthz", healthy, methods=["GET"]),
+    ],
+    lifespan=_lifespan,
+    exception_handlers={TollgateError: _refused, 404: _no_route, 405: _no_route, Exception: _unexpected},
+)

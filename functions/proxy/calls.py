@@ -1,0 +1,244 @@
+"""The life of one call: admitted, forwarded, answered, recorded, settled. Whatever happens in between, it is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from proxy.requests import outgoing, wants_usage
+from proxy.streams import DONE_FRAME, StreamRelay, error_frame
+from proxy.upstream import Answer, Upstream
+from proxy.usage import reported, shown
+from tollgate.core.errors import ProviderError, ProviderTimeoutError, ProviderUnavailableError, StoreUnavailableError
+from tollgate.core.money import plain
+from tollgate.http import openai_errors
+from tollgate.metering.admission import Admitted
+from tollgate.metering.catalogue import Target
+from tollgate.metering.model import Call, Detail, Usage
+from tollgate.metering.settlement import Settlement
+from tollgate.metering.store import Balance
+from tollgate.metering.tokens import count_prompt, count_text, texts_of
+from tollgate.telemetry import Event, logger
+
+# The provider is stopped this long before the process may be frozen, so that the call can still be settled.
+SETTLE_SECONDS = 10
+SSE_HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+
+
+class CallRunner:
+    """Runs admitted calls."""
+
+    def __init__(self, upstream: Upstream, settlement: Settlement) -> None:
+        self._upstream = upstream
+        self._settlement = settlement
+
+    async def whole(
+        self, admitted: Admitted, request: dict[str, Any], path: str, deadline: float
+    ) -> tuple[bytes, dict[str, str]]:
+        """A buffered answer and its headers, settled. Raises the ProviderError that the client is to see."""
+        call = admitted.call
+        async with self._failing(call), asyncio.timeout(_seconds_to(deadline)):
+            answer, target = await self._open(admitted, request, path)
+            body = _object(await answer.read())
+        usage = reported(body.get("usage")) or _within(admitted, _counted(request, body))
+        balance = await self._settlement.succeed(call, usage, target.current_price())
+        body["id"] = f"chatcmpl-{call.call_id}"
+        body["model"] = call.requested_model
+        body.setdefault("usage", shown(usage))
+        return orjson.dumps(body), headers_of(call, balance)
+
+    async def open_stream(
+        self, admitted: Admitted, request: dict[str, Any], path: str, deadline: float
+    ) -> StreamingCall:
+        """A stream whose provider has begun to answer. Raises its ProviderError, settled, while a status can say it."""
+        async with self._failing(admitted.call), asyncio.timeout(_seconds_to(deadline)):
+            answer, target = await self._open(admitted, request, path)
+        return StreamingCall(admitted, request, answer, target, self._settlement, deadline)
+
+    @asynccontextmanager
+    async def _failing(self, call: Call) -> AsyncIterator[None]:
+        """Whatever goes wrong before the provider has answered ends the call as failed, uncharged."""
+        try:
+            yield
+        except Exception as failure:
+            error = _told(failure)
+            await self._settlement.fail(call, str(error))
+            raise error from failure
+
+    async def _open(self, admitted: Admitted, request: dict[str, Any], path: str) -> tuple[Answer, Target]:
+        answer, target = await self._upstream.open(admitted, outgoing(request, admitted.send_max_tokens), path)
+        admitted.call.price_version = target.price.version
+        return answer, target
+
+
+class StreamingCall:
+    """The rest of a streamed call, as the ASGI response that sends it."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        admitted: Admitted,
+        request: dict[str, Any],
+        answer: Answer,
+        target: Target,
+        settlement: Settlement,
+        deadline: float,
+    ) -> None:
+        self._admitted = admitted
+        self._call = admitted.call
+        self._request = request
+        self._answer = answer
+        self._target = target
+        self._settlement = settlement
+        self._deadline = deadline
+        self._price = target.current_price()
+        self._relay = StreamRelay(self._call.call_id, self._call.requested_model, wants_usage=wants_usage(request))
+        self._left = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Relays until the provider ends, breaks off, or the client leaves; then settles; then ends the response."""
+        headers = SSE_HEADERS | headers_of(self._call, None)
+        await send({"type": "http.response.start", "status": 200, "headers": _raw(headers)})
+        watcher = asyncio.create_task(self._watch(receive))
+        try:
+            failure = await self._relay_all(send)
+        finally:
+            watcher.cancel()
+            self._answer.close()
+        ending = self._ending(failure)
+        await _send(send, ending)
+        # The client has everything; the function must not end before the books do (design section 1).
+        try:
+            balance = await self._settle(failure)
+            await _send(send, _comment(self._call, balance))
+        except StoreUnavailableError as error:
+            # The hold stands; the sweeper ends the call.
+            logger.error(Event.UNSETTLED, extra={"call_id": self._call.call_id, "reason": error.message})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _watch(self, receive: Receive) -> None:
+        """Closing the provider's connection is what ends the relay when the client has gone."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._left = True
+        self._answer.close()
+
+    async def _relay_all(self, send: Send) -> ProviderError | None:
+        """Sends what comes; returns what went wrong, None if all is well or the client left."""
+        try:
+            async with asyncio.timeout(_seconds_to(self._deadline)):
+                async for data in self._answer.chunks():
+                    if self._call.first_token_at is None:
+                        self._call.first_token_at = time.time()
+                    await _send(send, self._relay.feed(data))
+                    if self._left:
+                        return None
+        except TimeoutError:
+            return ProviderTimeoutError("The provider did not finish in time")
+        except (aiohttp.ClientError, OSError):
+            return None if self._left else ProviderUnavailableError("The provider broke off")
+        await _send(send, self._relay.feed(b"\n"))
+        if self._relay.error is not None:
+            return ProviderUnavailableError("The provider broke off")
+        if not self._relay.finished and not self._left:
+            return ProviderUnavailableError("The provider ended before it was finished")
+        return None
+
+    def _usage(self) -> Usage:
+        counted = self._relay.counted(count_prompt(self._request))
+        return self._relay.usage or _within(self._admitted, counted)
+
+    def _ending(self, failure: ProviderError | None) -> bytes:
+        if failure is not None:
+            return error_frame(openai_errors.answer(failure).body) + DONE_FRAME
+        return self._relay.usage_frame(self._usage()) + DONE_FRAME
+
+    async def _settle(self, failure: ProviderError | None) -> Balance | None:
+        """By the table of Q-16."""
+        if failure is None:
+            detail = Detail.CLIENT_DISCONNECTED if self._left and not self._relay.finished else None
+            return await self._settlement.succeed(self._call, self._usage(), self._price, detail)
+        if isinstance(failure, ProviderTimeoutError) and self._relay.produced:
+            # We stopped it, not the provider: what was produced will be billed to us.
+            return await self._settlement.succeed(self._call, self._usage(), self._price, Detail.DEADLINE)
+        self._call.detail = Detail.UPSTREAM_INCOMPLETE
+        return await self._settlement.fail(self._call, failure.message, self._relay.usage, self._price)
+
+
+def headers_of(call: Call, balance: Balance | None) -> dict[str, str]:
+    """Response headers of a call (Q-30); cost and credits only where they are known before the body."""
+    headers = {
+        "x-request-id": call.call_id,
+        "x-litellm-call-id": call.call_id,
+        "x-litellm-model-group": call.requested_model,
+        "x-litellm-model-id": call.target_id or "",
+    }
+    if call.shortened:
+        headers["x-tollgate-max-tokens"] = str(call.max_output_tokens)
+    if not call.streamed:
+        headers["x-tollgate-cost-usd"] = headers["x-litellm-response-cost"] = plain(call.charge.cost_usd)
+        if balance is not None:
+            headers["x-tollgate-credits-remaining"] = plain(balance.remaining)
+    return headers
+
+
+def _comment(call: Call, balance: Balance | None) -> bytes:
+    """The stream's last words: an SSE comment, which clients skip (Q-30)."""
+    credits_left = f" credits={plain(balance.remaining)}" if balance is not None else ""
+    return f": cost={plain(call.charge.cost_usd)}{credits_left}\n\n".encode()
+
+
+def _within(admitted: Admitted, usage: Usage) -> Usage:
+    """Our own count never says more than what was reserved for: the provider cannot have used more."""
+    bounds = admitted.bounds
+    most = admitted.call.max_output_tokens * bounds.choices
+    return Usage(min(usage.input, bounds.input), min(usage.output, most), estimated=True)
+
+
+def _counted(request: dict[str, Any], body: dict[str, Any]) -> Usage:
+    """Our own count of a buffered answer without usage."""
+    choices = body.get("choices")
+    texts = texts_of([choice.get("message", choice) for choice in choices]) if isinstance(choices, list) else []
+    return Usage(count_prompt(request), sum(map(count_text, texts)), estimated=True)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        raise ProviderUnavailableError("The provider's answer was not JSON")
+    return body
+
+
+def _told(failure: Exception) -> Exception:
+    """What the client hears of a failure; one that nobody foresaw stays what it is."""
+    if isinstance(failure, TimeoutError):
+        return ProviderTimeoutError("The provider did not answer in time")
+    if isinstance(failure, aiohttp.ClientError):
+        return ProviderUnavailableError("The provider broke off")
+    return failure
+
+
+def _seconds_to(deadline: float) -> float:
+    return max(0.0, deadline - SETTLE_SECONDS - time.time())
+
+
+async def _send(send: Send, block: bytes) -> None:
+    if block:
+        await send({"type": "http.response.body", "body": block, "more_body": True})
+
+
+def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]

@@ -1,0 +1,132 @@
+"""Reading a client's request: credential, hint, deadline, body."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+
+from tollgate.auth.credentials import from_headers
+from tollgate.core.errors import InvalidRequestError, RequestTooLargeError
+from tollgate.metering.entitlement import Hint
+
+MAX_BODY_BYTES = 5 * 1024 * 1024
+# Where there is no function deadline: locally, and in any other ASGI server.
+DEFAULT_SECONDS = 900
+# What a call of each route cannot be without.
+_REQUIRED = {"/chat/completions": "messages", "/completions": "prompt", "/embeddings": "input"}
+_CONTEXT = "x-amzn-request-context"
+_LAMBDA = "x-amzn-lambda-context"
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A request as it came in. ``deadline`` is epoch seconds at which this process may be frozen or killed."""
+
+    credential: str
+    hint: Hint
+    started_at: float
+    deadline: float
+
+
+def inbound(headers: Headers) -> Inbound:
+    """Raises UnauthenticatedError without a well-formed credential."""
+    now = time.time()
+    return Inbound(from_headers(headers, admin=False), _hint(headers), now, _deadline(headers, now))
+
+
+def _hint(headers: Headers) -> Hint:
+    """The authorizer's context, passed on by the Lambda Web Adapter; believed in nothing (design section 3)."""
+    context = headers.get(_CONTEXT)
+    if context is None:
+        return Hint()
+    authorizer = _json(context).get("authorizer") or {}
+    return Hint(
+        str(authorizer.get("key_id", "")),
+        str(authorizer.get("team_id", "")),
+        str(authorizer.get("organization_id", "")),
+    )
+
+
+def _deadline(headers: Headers, now: float) -> float:
+    context = headers.get(_LAMBDA)
+    deadline_ms = _json(context).get("deadline") if context else None
+    return deadline_ms / 1000 if isinstance(deadline_ms, int | float) else now + DEFAULT_SECONDS
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+async def body_of(request: Request) -> bytes:
+    """The raw body. Raises RequestTooLargeError above 5 MB."""
+    too_large = RequestTooLargeError(f"The request body may have at most {MAX_BODY_BYTES} bytes")
+    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > MAX_BODY_BYTES:
+                raise too_large
+            parts.append(part)
+    except ClientDisconnect:
+        raise InvalidRequestError("The client left before the request was complete") from None
+    return b"".join(parts)
+
+
+def parsed(raw: bytes, path: str) -> dict[str, Any]:
+    """The request object. Raises InvalidRequestError that names what is wrong; unknown members pass through."""
+    try:
+        request = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(f"Invalid JSON payload: {error}", param="request_body") from None
+    if not isinstance(request, dict):
+        raise InvalidRequestError("The request body must be a JSON object", param="request_body")
+    required = _REQUIRED[path]
+    if not request.get(required):
+        raise InvalidRequestError(f"{path}: Missing required parameter: '{required}'.", param=required)
+    _check_types(request)
+    return request
+
+
+def _check_types(request: dict[str, Any]) -> None:
+    messages = request.get("messages")
+    if messages is not None and not (
+        isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
+    ):
+        raise InvalidRequestError("messages must be a list of objects", param="messages")
+    for name in ("prompt", "input"):
+        if not isinstance(request.get(name, ""), str | list):
+            raise InvalidRequestError(f"{name} must be a string or a list", param=name)
+    if not isinstance(request.get("stream"), bool | None):
+        raise InvalidRequestError("stream must be a boolean", param="stream")
+    if not isinstance(request.get("stream_options"), dict | None):
+        raise InvalidRequestError("stream_options must be an object", param="stream_options")
+
+
+def wants_usage(request: dict[str, Any]) -> bool:
+    """Whether the client of a stream asked for the usage chunk."""
+    return (request.get("stream_options") or {}).get("include_usage") is True
+
+
+def outgoing(request: dict[str, Any], send_max_tokens: int | None) -> dict[str, Any]:
+    """The request as it goes to a provider: unchanged, but for the output maximum where it must be sent (Q-14)
+    and the usage chunk of a stream, which is always asked for.
+    """
+    sent = dict(request)
+    if send_max_tokens is not None:
+        name = "max_completion_tokens" if "max_completion_tokens" in request else "max_tokens"
+        sent[name] = send_max_tokens
+    if request.get("stream"):
+        sent["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
+    return sent

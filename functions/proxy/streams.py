@@ -1,0 +1,122 @@
+"""Streams: the provider's server-sent events, rewritten and counted on their way to the client (Q-50)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from proxy.usage import reported, shown
+from tollgate.metering.model import Usage
+from tollgate.metering.tokens import count_answer
+
+_DATA = b"data:"
+_DONE = b"[DONE]"
+DONE_FRAME = b"data: [DONE]\n\n"
+
+
+class StreamRelay:
+    """Turns received bytes into frames for the client, and remembers what has to be charged.
+
+    Ids become ours, the model's name becomes the requested one, and the usage chunk, which is always asked for, is
+    kept back from a client who did not ask for it.
+    """
+
+    def __init__(self, call_id: str, alias: str, *, wants_usage: bool) -> None:
+        self._id = f"chatcmpl-{call_id}"
+        self._alias = alias
+        self._wants_usage = wants_usage
+        self._buffer = b""
+        self._template: dict[str, Any] = {}
+        self._texts: list[str] = []
+        self._pieces = 0
+        self._usage_shown = False
+        self.usage: Usage | None = None
+        self.finished = False
+        self.error: str | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """The frames that are complete with ``data``, as one block to send."""
+        self._buffer += data
+        *lines, self._buffer = self._buffer.split(b"\n")
+        return b"".join(frame for line in lines if (frame := self._line(line.strip())))
+
+    def usage_frame(self, usage: Usage) -> bytes:
+        """The usage chunk for a client who asked for it and whose provider sends none."""
+        if not self._wants_usage or self._usage_shown:
+            return b""
+        return _frame({**self._template, "choices": [], "usage": shown(usage)})
+
+    def counted(self, input_tokens: int) -> Usage:
+        """Our own count of what was streamed so far, marked as estimated."""
+        output = count_answer("".join(self._texts), self._pieces)
+        return Usage(input=input_tokens, output=output, estimated=True)
+
+    @property
+    def produced(self) -> bool:
+        """Whether the client has got any output."""
+        return self._pieces > 0
+
+    def _line(self, line: bytes) -> bytes:
+        if not line.startswith(_DATA):
+            return b""
+        payload = line[len(_DATA) :].strip()
+        if payload == _DONE:
+            self.finished = True
+            return b""
+        try:
+            chunk = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            return b""
+        return self._chunk(chunk) if isinstance(chunk, dict) else b""
+
+    def _chunk(self, chunk: dict[str, Any]) -> bytes:
+        if "error" in chunk:
+            error = chunk["error"]
+            self.error = str(error.get("message", error) if isinstance(error, dict) else error)
+            return b""
+        usage = reported(chunk.get("usage"))
+        if usage is not None:
+            self.usage = usage
+        chunk["id"] = self._id
+        chunk["model"] = self._alias
+        if not self._template:
+            self._template = {name: chunk.get(name) for name in ("id", "object", "created", "model")}
+        choices = chunk.get("choices")
+        if not choices and "usage" in chunk and not self._wants_usage:
+            return b""
+        for choice in choices or ():
+            self._count(choice)
+        if self._wants_usage:
+            self._usage_shown = self._usage_shown or (usage is not None and not choices)
+        else:
+            chunk.pop("usage", None)
+        return _frame(chunk)
+
+    def _count(self, choice: dict[str, Any]) -> None:
+        """Whatever reaches the client as output counts: text, refusals, reasoning, tool calls."""
+        if not isinstance(choice, dict):
+            return
+        if choice.get("finish_reason"):
+            self.finished = True
+        text = _text_of(choice.get("delta") or {}) + str(choice.get("text") or "")
+        if text:
+            self._pieces += 1
+            self._texts.append(text)
+
+
+def _text_of(delta: dict[str, Any]) -> str:
+    parts = [str(delta.get(name) or "") for name in ("content", "reasoning_content", "refusal")]
+    for tool in delta.get("tool_calls") or ():
+        function = tool.get("function") or {}
+        parts += [str(function.get("name") or ""), str(function.get("arguments") or "")]
+    return "".join(parts)
+
+
+def _frame(chunk: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+def error_frame(body: dict[str, Any]) -> bytes:
+    """An error after the first byte, when the status can no longer say it."""
+    return _frame(body)

@@ -1,0 +1,26 @@
+"""Every minute: ends the calls whose process died (Q-16)."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+
+from tollgate.aws.dynamodb import DynamoDB
+from tollgate.metering.sweeper import Sweeper, Swept
+from tollgate.settings import settings
+from tollgate.telemetry import Event, count, logger, metrics
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 (Lambda's signature)
+    swept = asyncio.run(_sweep())
+    if swept.holds:
+        logger.warning(Event.SWEPT, extra={"accounts": swept.accounts, "holds": swept.holds})
+    count("HoldsSwept", swept.holds)
+    metrics.flush_metrics()
+    return {"accounts": swept.accounts, "holds": swept.holds}
+
+
+async def _sweep() -> Swept:
+    config = settings()
+    async with aiohttp.ClientSession() as session:
+        return await Sweeper(DynamoDB(session, config.region, config.dynamodb_endpoint_url), config.table_name).sweep()

@@ -1,0 +1,193 @@
+"""Use cases of virtual keys, and whether a key still counts. Knows no HTTP and no storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+
+from tollgate.audit import repository as audit
+from tollgate.audit.model import AuditEvent
+from tollgate.auth import credentials
+from tollgate.auth.policy import Action
+from tollgate.auth.principal import ActorKind, Principal, Role
+from tollgate.core import ids
+from tollgate.core.clock import Clock, utc_now
+from tollgate.core.errors import (
+    BlockedError,
+    InvalidRequestError,
+    KeyExpiredError,
+    NotFoundError,
+    OrganizationSuspendedError,
+    TeamPausedError,
+    TeamSuspendedError,
+    UnauthenticatedError,
+)
+from tollgate.core.pagination import Page, PageRequest
+from tollgate.keys import repository
+from tollgate.keys.model import IssueKey, KeyIssued, KeyRevoked, KeyStatus, VirtualKey
+from tollgate.organizations import repository as organizations
+from tollgate.organizations.model import Organization, OrganizationStatus
+from tollgate.table.transactions import Work, retried
+from tollgate.teams import repository as teams
+from tollgate.teams.access import reachable
+from tollgate.teams.model import Team, TeamStatus
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# A date further away than this is a mistake, and nobody's calendar overflows.
+LONGEST_LIFE = timedelta(days=36_500)
+
+
+def new_key(team: Team, at: datetime, request: IssueKey | None = None) -> tuple[str, VirtualKey]:
+    """A new key of a team: the key itself, which nobody stores, and what is stored of it."""
+    secret = credentials.new_key()
+    wanted = request or IssueKey()
+    key = VirtualKey(
+        key_id=credentials.key_id_of(secret),
+        uid=ids.new_ulid(),
+        mask=credentials.masked(secret),
+        key_alias=wanted.key_alias,
+        team_id=team.team_id,
+        team_uid=team.uid,
+        organization_id=team.organization_id,
+        status=KeyStatus.ACTIVE,
+        blocked=False,
+        expires_at=_expiry(wanted, at),
+        models=tuple(wanted.models) if wanted.models is not None else None,
+        created_at=at,
+    )
+    return secret, key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyService:
+    """What can be done with the keys of a team."""
+
+    clock: Clock = utc_now
+
+    def issue(self, caller: Principal, team_id: str, request: IssueKey) -> KeyIssued:
+        """A further key of the team; it works at once."""
+        team = reachable(caller, team_id, Action.KEY_ISSUE)
+        now = self.clock()
+        secret, key = new_key(team, now, request)
+        work = Work()
+        teams.require(work, team)
+        repository.create(work, key, caller.actor)
+        after = request.model_dump(mode="json", exclude_none=True) | {"team_id": team.team_id}
+        audit.append(work, event_of(caller, team, key.key_id, "issued", now, after=after))
+        work.commit()
+        return KeyIssued(
+            key_id=key.key_id,
+            virtual_key=secret,
+            masked=key.mask,
+            key_alias=key.key_alias,
+            team_id=team.team_id,
+            organization_id=key.organization_id,
+            status=key.status,
+            expires_at=key.expires_at,
+            created_at=key.created_at,
+        )
+
+    def list(self, caller: Principal, team_id: str, request: PageRequest) -> Page[VirtualKey]:
+        """The team's keys, newest first, revoked ones included."""
+        return repository.search(reachable(caller, team_id, Action.KEY_LIST).uid, request)
+
+    def revoke(self, caller: Principal, team_id: str, key_id: str) -> KeyRevoked:
+        """Ends a key; its very next call is refused. Revoking it again changes nothing."""
+        return retried(lambda: self._revoke(caller, team_id, key_id))
+
+    def _revoke(self, caller: Principal, team_id: str, key_id: str) -> KeyRevoked:
+        team = reachable(caller, team_id, Action.KEY_REVOKE)
+        key = repository.find(key_id)
+        if key is None or key.team_uid != team.uid:
+            raise NotFoundError(f"Key '{key_id}' not found")
+        if key.status is not KeyStatus.REVOKED:
+            now = self.clock()
+            work = Work()
+            repository.revoke(work, key_id, now, caller.actor)
+            states = {"before": {"status": key.status.value}, "after": {"status": KeyStatus.REVOKED.value}}
+            audit.append(work, event_of(caller, team, key_id, "revoked", now, **states))
+            work.commit()
+        return KeyRevoked(key_id=key_id, revoked=True)
+
+    def principal(self, key_id: str) -> Principal:
+        """The caller behind a key, if the key may be used now.
+
+        Key, team and organization are read strongly consistent. Raises the first row of Q-10 that refuses: unknown,
+        expired, blocked, suspended, paused.
+        """
+        key = repository.find(key_id)
+        if key is None or key.status is KeyStatus.REVOKED:
+            raise UnauthenticatedError
+        team, organization = _owners(key)
+        if key.expires_at is not None and key.expires_at <= self.clock():
+            raise KeyExpiredError
+        _check_blocked(key, team, organization)
+        _check_status(team, organization)
+        return Principal(
+            actor=key.team_id or key.key_id,
+            kind=ActorKind.TEAM,
+            team_roles=((key.team_id, Role.TEAM_KEY),) if key.team_id else (),
+            organization_id=key.organization_id,
+            key_id=key.key_id,
+        )
+
+
+def event_of(  # noqa: PLR0913
+    caller: Principal, team: Team, key_id: str, verb: str, at: datetime, **states: dict[str, object]
+) -> AuditEvent:
+    """The audit event of a change to a key; ``states`` are ``before`` and ``after``."""
+    return AuditEvent(
+        caller=caller,
+        action=f"key.{verb}",
+        resource_type="key",
+        resource_id=key_id,
+        at=at,
+        organization_id=team.organization_id,
+        organization_uid=team.organization_uid,
+        **states,
+    )
+
+
+def _expiry(request: IssueKey, now: datetime) -> datetime | None:
+    if request.duration is not None:
+        seconds = int(request.duration[:-1]) * _SECONDS[request.duration[-1]]
+        if not 0 < seconds <= LONGEST_LIFE.total_seconds():
+            raise InvalidRequestError("duration must be between 1s and 36500d", param="duration")
+        return now + timedelta(seconds=seconds)
+    if request.expires_at is not None and not now < request.expires_at <= now + LONGEST_LIFE:
+        raise InvalidRequestError("expires_at must be in the future, at most 36500 days away", param="expires_at")
+    return request.expires_at
+
+
+def _owners(key: VirtualKey) -> tuple[Team | None, Organization | None]:
+    """The key's team and organization; UnauthenticatedError if one of them is deleted, or being deleted."""
+    team = teams.find(key.team_id) if key.team_id else None
+    if key.team_id and (team is None or team.deleting or team.uid != key.team_uid):
+        raise UnauthenticatedError
+    organization = organizations.find(key.organization_id) if key.organization_id else None
+    if key.organization_id and (organization is None or organization.deleting):
+        raise UnauthenticatedError
+    if team is not None and organization is not None and team.organization_uid != organization.uid:
+        raise UnauthenticatedError
+    return team, organization
+
+
+def _check_blocked(key: VirtualKey, team: Team | None, organization: Organization | None) -> None:
+    for name, entity in (("Key", key), ("Team", team), ("Organization", organization)):
+        if entity is not None and entity.blocked:
+            raise BlockedError(f"{name} is blocked", code=f"{name.lower()}_blocked")
+
+
+def _check_status(team: Team | None, organization: Organization | None) -> None:
+    if organization is not None and organization.status is OrganizationStatus.SUSPENDED:
+        raise OrganizationSuspendedError
+    if team is not None and team.status is TeamStatus.SUSPENDED:
+        raise TeamSuspendedError
+    if team is not None and team.status is TeamStatus.PAUSED:
+        raise TeamPausedError
+
+
+@cache
+def key_service() -> KeyService:
+    return KeyService()

@@ -1,0 +1,221 @@
+"""Teams as requests, answers and domain objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+from tollgate.credits.model import Account
+from tollgate.http.fields import (
+    Amount,
+    Credits,
+    ExternalId,
+    Metadata,
+    Name,
+    Reason,
+    RequestModel,
+    ResponseModel,
+    Timestamp,
+    not_a_bool,
+)
+
+DEFAULT_CREDITS_PER_DOLLAR = Decimal(10)
+DEFAULT_TOKENS_PER_CREDIT = 10_000
+# A list may be replaced whole in one transaction: 4 items for each entry, of the 100 that DynamoDB takes.
+MAX_ACCESS_GROUPS = 20
+
+
+class TeamStatus(StrEnum):
+    """Q-11: everything but ``active`` refuses every request of the team's keys."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    PAUSED = "paused"
+
+
+class BudgetMode(StrEnum):
+    """What a credit buys (contract 3.2)."""
+
+    JOB_BASED = "job_based"
+    CONSUMPTION_USD = "consumption_usd"
+    CONSUMPTION_TOKENS = "consumption_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A stored team. ``uid`` is internal; ``key_id`` and ``key_mask`` are its primary key's.
+
+    ``credits_per_dollar`` and ``tokens_per_credit`` are None where the defaults count.
+    """
+
+    team_id: str
+    uid: str
+    organization_id: str | None
+    organization_uid: str | None
+    team_alias: str | None
+    status: TeamStatus
+    status_reason: str | None
+    blocked: bool
+    deleting: bool
+    access_groups: tuple[str, ...]
+    budget_mode: BudgetMode
+    credits_per_dollar: Decimal | None
+    tokens_per_credit: int | None
+    cost_markup_percentage: Decimal
+    key_id: str | None
+    key_mask: str | None
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+
+def _distinct(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+AccessGroups = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=64)]],
+    Field(max_length=MAX_ACCESS_GROUPS, examples=[["gpt-models"]]),
+    AfterValidator(_distinct),
+]
+# The second name is what the reference documentation calls them (D-11).
+_GROUP_NAMES = AliasChoices("access_groups", "model_groups")
+Rate = Annotated[
+    Decimal,
+    BeforeValidator(not_a_bool),
+    Field(gt=0, le=1_000_000, max_digits=18, decimal_places=6),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000}),
+]
+TokensPerCredit = Annotated[int, BeforeValidator(not_a_bool), Field(strict=True, gt=0, le=10**12)]
+Markup = Annotated[
+    Decimal,
+    BeforeValidator(not_a_bool),
+    Field(ge=0, max_digits=5, decimal_places=2),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 999.99}),
+]
+
+
+class CreateTeam(RequestModel):
+    organization_id: ExternalId
+    team_id: ExternalId
+    team_alias: Name | None = None
+    access_groups: Annotated[AccessGroups, Field(validation_alias=_GROUP_NAMES)] = []
+    credits_allocated: Credits = 0
+    budget_mode: BudgetMode = BudgetMode.JOB_BASED
+    credits_per_dollar: Rate | None = None
+    tokens_per_credit: TokensPerCredit | None = None
+    cost_markup_percentage: Markup = Decimal(0)
+    metadata: Metadata = {}
+
+
+class UpdateTeam(RequestModel):
+    """Only the fields that are sent change; null puts one back to its default (Q-25)."""
+
+    team_alias: Name | None = None
+    access_groups: Annotated[AccessGroups | None, Field(validation_alias=_GROUP_NAMES)] = None
+    budget_mode: BudgetMode | None = None
+    credits_per_dollar: Rate | None = None
+    tokens_per_credit: TokensPerCredit | None = None
+    cost_markup_percentage: Markup | None = None
+    metadata: Metadata | None = None
+
+
+class ChangeStatus(RequestModel):
+    """Body of suspend, pause and resume; it may be left out."""
+
+    reason: Reason | None = None
+
+
+class _Settings(ResponseModel):
+    """What every answer about a team says of it. ``virtual_key`` is masked (D-2)."""
+
+    team_id: str
+    organization_id: str | None
+    team_alias: str | None
+    virtual_key: str | None
+    credits_allocated: Amount
+    credits_remaining: Amount
+    status: TeamStatus
+    access_groups: list[str]
+    budget_mode: BudgetMode
+    credits_per_dollar: Amount
+    tokens_per_credit: int
+    cost_markup_percentage: Amount
+    blocked: bool
+    created_at: Timestamp
+
+
+class TeamCreated(_Settings):
+    """Answer of the creation: here, and only here, ``virtual_key`` is the key itself."""
+
+
+class TeamSummary(_Settings):
+    """An entry of the list."""
+
+
+class UsageSummary(ResponseModel):
+    total_jobs: int
+    total_cost_usd: Amount
+
+
+class TeamAnswer(_Settings):
+    """A team in full. ``credits_per_dollar`` and ``tokens_per_credit`` show the defaults where they count."""
+
+    credits_used: Amount
+    credits_reserved: Amount
+    key_id: str | None
+    status_reason: str | None
+    metadata: dict[str, object]
+    usage_summary: UsageSummary
+    updated_at: Timestamp
+
+
+class TeamList(ResponseModel):
+    teams: list[TeamSummary]
+    next_cursor: str | None = None
+    truncated: bool = False
+
+
+class TeamStatusAnswer(ResponseModel):
+    team_id: str
+    status: TeamStatus
+    message: str
+
+
+class KeyRotated(ResponseModel):
+    """The new primary key, shown once; the old one is dead by now."""
+
+    team_id: str
+    virtual_key: str
+    key_id: str
+
+
+class TeamDeleted(ResponseModel):
+    team_id: str
+    deleted: bool
+    keys_deleted: int
+
+
+def settings_of(team: Team, account: Account, virtual_key: str | None = None) -> dict[str, object]:
+    """The fields that every answer about a team has, by name; the key is masked unless ``virtual_key`` gives it."""
+    return {
+        "team_id": team.team_id,
+        "organization_id": team.organization_id,
+        "team_alias": team.team_alias,
+        "virtual_key": virtual_key or team.key_mask,
+        "credits_allocated": account.allocated,
+        "credits_remaining": account.remaining,
+        "status": team.status,
+        "access_groups": list(team.access_groups),
+        "budget_mode": team.budget_mode,
+        "credits_per_dollar": team.credits_per_dollar or DEFAULT_CREDITS_PER_DOLLAR,
+        "tokens_per_credit": team.tokens_per_credit or DEFAULT_TOKENS_PER_CREDIT,
+        "cost_markup_percentage": team.cost_markup_percentage,
+        "blocked": team.blocked,
+        "created_at": team.created_at,
+    }

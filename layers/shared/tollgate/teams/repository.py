@@ -1,0 +1,150 @@
+"""Teams in the table. Takes and gives domain objects; no other module sees the items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tollgate.audit.model import AuditEvent
+from tollgate.core import clock
+from tollgate.core.errors import AlreadyExistsError, NotFoundError
+from tollgate.core.pagination import Page, PageRequest
+from tollgate.table import keys
+from tollgate.table.base import GSI1, GSI2
+from tollgate.table.metadata import MetadataItem
+from tollgate.table.transactions import Work
+from tollgate.teams.items import TeamItem
+from tollgate.teams.model import BudgetMode, Team, TeamStatus
+
+
+def find(team_id: str) -> Team | None:
+    item = TeamItem.find(keys.team(team_id), keys.ENTITY)
+    return _team(item) if item else None
+
+
+def metadata_of(team_id: str) -> dict[str, Any]:
+    return MetadataItem.read(keys.team(team_id))
+
+
+def search(request: PageRequest, text: str | None = None, status: TeamStatus | None = None) -> Page[Team]:
+    """A page of the platform's teams, newest first. ``text`` is looked for in id and alias (Q-28)."""
+    return _page(keys.TEAMS, GSI2, request, text, status)
+
+
+def search_organization(
+    organization_uid: str | None, request: PageRequest, text: str | None = None, status: TeamStatus | None = None
+) -> Page[Team]:
+    """A page of an organization's teams, newest first; None: of those that have no organization (Q-03)."""
+    return _page(keys.teams_of(organization_uid), GSI1, request, text, status)
+
+
+def all_of_organization(organization_uid: str) -> Iterator[Team]:
+    """Every team of an organization, oldest first, teams that are being deleted included."""
+    yield from (_team(item) for item in TeamItem.all_of(keys.teams_of(organization_uid), index=GSI1))
+
+
+def _page(
+    partition: str, index: str, request: PageRequest, text: str | None, status: TeamStatus | None
+) -> Page[Team]:
+    wanted = text.casefold() if text else None
+
+    def matches(item: TeamItem) -> bool:
+        names = (item.team_id, item.team_alias or "")
+        named = wanted is None or any(wanted in name.casefold() for name in names)
+        return named and (status is None or item.status == status) and not item.deleting
+
+    page = TeamItem.page(
+        partition, request, scope=f"teams|{wanted}|{status}", index=index, newest_first=True, matches=matches
+    )
+    return Page([_team(item) for item in page.entries], page.next_cursor, page.truncated)
+
+
+def create(work: Work, team: Team, metadata: dict[str, Any], created_by: str) -> None:
+    """Adds the team's own items to the transaction of its creation."""
+    pk = keys.team(team.team_id)
+    created_at = clock.to_stored(team.created_at)
+    position = keys.by_creation(created_at, team.team_id)
+    work.create(
+        TeamItem(
+            PK=pk,
+            SK=keys.ENTITY,
+            GSI1PK=keys.teams_of(team.organization_uid),
+            GSI1SK=position,
+            GSI2PK=keys.TEAMS,
+            GSI2SK=position,
+            kind="team",
+            team_id=team.team_id,
+            uid=team.uid,
+            organization_id=team.organization_id,
+            organization_uid=team.organization_uid,
+            team_alias=team.team_alias,
+            status=team.status.value,
+            model_access="listed",
+            access_groups=list(team.access_groups),
+            budget_mode=team.budget_mode.value,
+            credits_per_dollar=team.credits_per_dollar,
+            tokens_per_credit=team.tokens_per_credit,
+            cost_markup_percentage=team.cost_markup_percentage,
+            credits_source="team",
+            limit_mode="hard",
+            key_id=team.key_id,
+            key_mask=team.key_mask,
+            created_at=created_at,
+            created_by=created_by,
+            updated_at=created_at,
+            updated_by=created_by,
+        ),
+        otherwise=AlreadyExistsError(f"Team '{team.team_id}' already exists", code="team_exists"),
+    )
+    work.put(MetadataItem.of(pk, metadata))
+
+
+def update(
+    work: Work, team: Team, changes: dict[str, Any], metadata: dict[str, Any] | None, event: AuditEvent
+) -> None:
+    """Changes attributes; the transaction loses the race if somebody else changed the team meanwhile."""
+    item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY, version=team.version)
+    stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
+    work.update(item, item.changes(changes | stamp))
+    if metadata is not None:
+        work.put(MetadataItem.of(item.PK, metadata))
+
+
+def require(work: Work, team: Team) -> None:
+    """Makes the transaction fail if the very team is gone, or going, by then."""
+    work.check(
+        TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY),
+        (TeamItem.uid == team.uid) & (TeamItem.deleting == False),  # noqa: E712
+        otherwise=NotFoundError(f"Team '{team.team_id}' not found"),
+    )
+
+
+def delete(work: Work, team: Team) -> None:
+    """Removes the team's own items; nothing else may have changed it since it was read."""
+    item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY, version=team.version)
+    work.delete(item, versioned=True)
+    work.delete(MetadataItem(PK=item.PK, SK=keys.METADATA))
+
+
+def _team(item: TeamItem) -> Team:
+    return Team(
+        team_id=item.team_id,
+        uid=item.uid,
+        organization_id=item.organization_id,
+        organization_uid=item.organization_uid,
+        team_alias=item.team_alias,
+        status=TeamStatus(item.status),
+        status_reason=item.status_reason,
+        blocked=item.blocked,
+        deleting=item.deleting,
+        access_groups=tuple(item.access_groups),
+        budget_mode=BudgetMode(item.budget_mode),
+        credits_per_dollar=item.credits_per_dollar,
+        tokens_per_credit=item.tokens_per_credit,
+        cost_markup_percentage=item.cost_markup_percentage,
+        key_id=item.key_id,
+        key_mask=item.key_mask,
+        created_at=clock.from_stored(item.created_at),
+        updated_at=clock.from_stored(item.updated_at),
+        version=item.version,
+    )

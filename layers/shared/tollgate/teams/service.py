@@ -1,0 +1,282 @@
+"""Use cases of teams. Knows no HTTP and no storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from tollgate.audit import repository as audit
+from tollgate.auth.policy import Action, Owner, authorize
+from tollgate.auth.principal import Principal
+from tollgate.core import ids
+from tollgate.core.clock import Clock, utc_now
+from tollgate.core.errors import InvalidRequestError, NotFoundError, WrongStateError
+from tollgate.core.pagination import Page, PageRequest
+from tollgate.credits import repository as credits
+from tollgate.credits.model import Account, Transaction, TransactionType
+from tollgate.keys import repository as keys
+from tollgate.keys.service import new_key
+from tollgate.models import groups_repository as groups
+from tollgate.models.service import access_group_exists
+from tollgate.organizations import repository as organizations
+from tollgate.organizations.model import Organization
+from tollgate.table.transactions import Work, retried
+from tollgate.teams import offboarding, repository
+from tollgate.teams.access import event_of, reachable
+from tollgate.teams.model import (
+    BudgetMode,
+    CreateTeam,
+    KeyRotated,
+    Team,
+    TeamAnswer,
+    TeamCreated,
+    TeamDeleted,
+    TeamList,
+    TeamStatus,
+    TeamStatusAnswer,
+    TeamSummary,
+    UpdateTeam,
+    UsageSummary,
+    settings_of,
+)
+
+# What a field that is sent as null goes back to.
+_DEFAULTS = {"access_groups": [], "budget_mode": BudgetMode.JOB_BASED, "cost_markup_percentage": Decimal(0)}
+_VERBS = {TeamStatus.ACTIVE: "resumed", TeamStatus.SUSPENDED: "suspended", TeamStatus.PAUSED: "paused"}
+# The organization filter of those that have none (Q-03).
+NO_ORGANIZATION = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamService:
+    """What can be done with teams; every method checks the caller's right over the very team."""
+
+    clock: Clock = utc_now
+
+    def create(self, caller: Principal, request: CreateTeam) -> TeamCreated:
+        """A new, active team with its account and its primary key, which is shown here and never again.
+
+        Raises NotFoundError for an unknown organization, InvalidRequestError for an unknown access group,
+        AlreadyExistsError if the id is taken.
+        """
+        organization = _organization(caller, request.organization_id, Action.TEAM_CREATE)
+        _check_groups(request.access_groups)
+        now = self.clock()
+        draft = _draft(request, organization, now)
+        secret, key = new_key(draft, now)
+        team = replace(draft, key_id=key.key_id, key_mask=key.mask)
+        first = _allocation(request.credits_allocated, caller, now) if request.credits_allocated else None
+        work = Work()
+        repository.create(work, team, request.metadata, caller.actor)
+        keys.create(work, key, caller.actor)
+        credits.open_account(work, team, first)
+        for group in team.access_groups:
+            groups.link_team(work, group, team.team_id)
+        organizations.count_teams(
+            work, team.organization_id, team.organization_uid, teams=1, active=1, allocated=request.credits_allocated
+        )
+        audit.append(work, event_of(caller, team, "created", now, after=request.model_dump(mode="json")))
+        work.commit()
+        credit = Decimal(request.credits_allocated)
+        account = Account(allocated=credit, available=credit)
+        return TeamCreated.model_validate(settings_of(team, account, virtual_key=secret))
+
+    def list(
+        self,
+        caller: Principal,
+        request: PageRequest,
+        organization_id: str | None = None,
+        text: str | None = None,
+        status: TeamStatus | None = None,
+    ) -> TeamList:
+        """Teams, newest first: all, an organization's, or (``none``) those without one; ``text`` searches id and alias."""
+        if organization_id is None or organization_id == NO_ORGANIZATION:
+            authorize(caller, Action.TEAM_LIST)
+        if organization_id is None:
+            page = repository.search(request, text, status)
+        else:
+            none = organization_id == NO_ORGANIZATION
+            uid = None if none else _organization(caller, organization_id, Action.TEAM_LIST).uid
+            page = repository.search_organization(uid, request, text, status)
+        accounts = credits.find_all(team.uid for team in page.entries)
+        return TeamList(
+            teams=[TeamSummary.model_validate(settings_of(team, accounts[team.uid])) for team in page.entries],
+            next_cursor=page.next_cursor,
+            truncated=page.truncated,
+        )
+
+    def of_organization(
+        self, caller: Principal, organization_id: str, request: PageRequest
+    ) -> tuple[Organization, Page[Team]]:
+        """An organization and a page of its teams, newest first."""
+        organization = _organization(caller, organization_id, Action.TEAM_LIST)
+        return organization, repository.search_organization(organization.uid, request)
+
+    def details(self, caller: Principal, team_id: str) -> TeamAnswer:
+        """The team with its account, its metadata and what it has used since it exists."""
+        return _answer(reachable(caller, team_id, Action.TEAM_READ))
+
+    def update(self, caller: Principal, team_id: str, request: UpdateTeam) -> TeamAnswer:
+        """Changes the fields that were sent; the model access of the very next call follows."""
+        sent = request.model_dump(exclude_unset=True)
+        _check_groups(sent.get("access_groups") or [])
+        retried(lambda: self._update(caller, team_id, sent))
+        return _answer(reachable(caller, team_id, Action.TEAM_UPDATE))
+
+    def _update(self, caller: Principal, team_id: str, sent: dict[str, Any]) -> None:
+        team = reachable(caller, team_id, Action.TEAM_UPDATE)
+        changes = {name: _DEFAULTS.get(name) if value is None else value for name, value in sent.items()}
+        metadata = (changes.pop("metadata") or {}) if "metadata" in sent else None
+        before = {name: getattr(team, name) for name in changes}
+        work = Work()
+        event = event_of(caller, team, "updated", self.clock(), before=before, after=sent)
+        repository.update(work, team, changes, metadata, event)
+        held, wanted = set(team.access_groups), set(changes.get("access_groups", team.access_groups))
+        for group in sorted(held - wanted):
+            groups.unlink_team(work, group, team_id)
+        for group in sorted(wanted - held):
+            groups.link_team(work, group, team_id)
+        audit.append(work, event)
+        work.commit()
+
+    def set_status(
+        self, caller: Principal, team_id: str, status: TeamStatus, reason: str | None = None
+    ) -> TeamStatusAnswer:
+        """Suspends, pauses or resumes; it counts on the very next call. A team that is so already stays as it is.
+
+        A suspended team is not paused (WrongStateError): that would weaken what only a resume may end. Resuming never
+        unblocks (Q-11).
+        """
+        retried(lambda: self._set_status(caller, team_id, status, reason))
+        message = f"Team '{team_id}' has been {_VERBS[status]}"
+        return TeamStatusAnswer(team_id=team_id, status=status, message=message)
+
+    def _set_status(self, caller: Principal, team_id: str, status: TeamStatus, reason: str | None) -> None:
+        team = reachable(caller, team_id, Action.TEAM_SET_STATUS)
+        if team.status is status:
+            return
+        if status is TeamStatus.PAUSED and team.status is TeamStatus.SUSPENDED:
+            raise WrongStateError(f"Team '{team_id}' is suspended")
+        changes = {"status": status.value, "status_reason": None if status is TeamStatus.ACTIVE else reason}
+        before = {"status": team.status.value, "status_reason": team.status_reason}
+        after = changes | {"status_reason": reason}
+        event = event_of(caller, team, _VERBS[status], self.clock(), before=before, after=after)
+        work = Work()
+        repository.update(work, team, changes, None, event)
+        active = (status is TeamStatus.ACTIVE) - (team.status is TeamStatus.ACTIVE)
+        if active:
+            organizations.count_teams(work, team.organization_id, team.organization_uid, active=active)
+        audit.append(work, event)
+        work.commit()
+
+    def rotate_key(self, caller: Principal, team_id: str) -> KeyRotated:
+        """A new primary key, shown once; the old one is dead at once (D-3), further keys stay."""
+        return retried(lambda: self._rotate_key(caller, team_id))
+
+    def _rotate_key(self, caller: Principal, team_id: str) -> KeyRotated:
+        team = reachable(caller, team_id, Action.TEAM_UPDATE)
+        now = self.clock()
+        secret, key = new_key(team, now)
+        changes = {"key_id": key.key_id, "key_mask": key.mask}
+        before = {"key_id": team.key_id, "key_mask": team.key_mask}
+        event = event_of(caller, team, "key_rotated", now, before=before, after=changes)
+        work = Work()
+        repository.update(work, team, changes, None, event)
+        keys.create(work, key, caller.actor)
+        if team.key_id is not None:
+            keys.revoke(work, team.key_id, now, caller.actor)
+        audit.append(work, event)
+        work.commit()
+        return KeyRotated(team_id=team_id, virtual_key=secret, key_id=key.key_id)
+
+    def delete(self, caller: Principal, team_id: str, *, force: bool) -> TeamDeleted:
+        """Deletes the team, its keys, its links and its counter (Q-21); asked again, it finishes what was interrupted.
+
+        Raises WrongStateError for an active team unless ``force``.
+        """
+
+        def close() -> None:
+            team = reachable(caller, team_id, Action.TEAM_DELETE, leaving=True)
+            offboarding.close(caller, team, self.clock, force=force)
+
+        retried(close)
+        deleted = offboarding.finish(caller, team_id, self.clock)
+        return TeamDeleted(team_id=team_id, deleted=True, keys_deleted=deleted)
+
+
+def _organization(caller: Principal, organization_id: str, action: Action) -> Organization:
+    missing = f"Organization '{organization_id}' not found"
+    authorize(caller, action, Owner(organization_id), missing=missing)
+    organization = organizations.find(organization_id)
+    if organization is None or organization.deleting:
+        raise NotFoundError(missing)
+    return organization
+
+
+def _check_groups(names: list[str]) -> None:
+    unknown = access_group_exists(names)
+    if unknown:
+        message = f"Unknown access group '{unknown[0]}'"
+        raise InvalidRequestError(message, code="unknown_access_group", param="access_groups")
+
+
+def _draft(request: CreateTeam, organization: Organization, now: datetime) -> Team:
+    """The team as it will be, but for its key."""
+    return Team(
+        team_id=request.team_id,
+        uid=ids.new_ulid(),
+        organization_id=organization.organization_id,
+        organization_uid=organization.uid,
+        team_alias=request.team_alias or request.team_id,
+        status=TeamStatus.ACTIVE,
+        status_reason=None,
+        blocked=False,
+        deleting=False,
+        access_groups=tuple(request.access_groups),
+        budget_mode=request.budget_mode,
+        credits_per_dollar=request.credits_per_dollar,
+        tokens_per_credit=request.tokens_per_credit,
+        cost_markup_percentage=request.cost_markup_percentage,
+        key_id=None,
+        key_mask=None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _allocation(amount: int, caller: Principal, now: datetime) -> Transaction:
+    """The first ledger entry of an account that does not start empty."""
+    return Transaction(
+        transaction_id=ids.new_ulid(),
+        transaction_type=TransactionType.ALLOCATION,
+        amount=Decimal(amount),
+        before=Decimal(0),
+        after=Decimal(amount),
+        reason="Initial allocation",
+        actor=caller.actor,
+        created_at=now,
+    )
+
+
+def _answer(team: Team) -> TeamAnswer:
+    account = credits.find(team.uid)
+    return TeamAnswer.model_validate(
+        settings_of(team, account)
+        | {
+            "credits_used": account.used,
+            "credits_reserved": account.held,
+            "key_id": team.key_id,
+            "status_reason": team.status_reason,
+            "metadata": repository.metadata_of(team.team_id),
+            "usage_summary": UsageSummary(total_jobs=account.jobs, total_cost_usd=account.cost_usd),
+            "updated_at": team.updated_at,
+        }
+    )
+
+
+@cache
+def team_service() -> TeamService:
+    return TeamService()

@@ -1,0 +1,59 @@
+"""The books of an account: what its counter says, against its ledger and the records of its calls (invariant 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tests.support.items import all_items
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Books:
+    """One account as the table has it."""
+
+    available: Decimal
+    allocated: Decimal
+    holds: dict[str, Decimal]
+    spent_usd: Decimal
+    tokens: int
+    calls: int
+    ledger: list[dict[str, Any]]
+    records: list[dict[str, Any]]
+
+    @property
+    def held(self) -> Decimal:
+        return sum(self.holds.values(), ZERO)
+
+    @property
+    def charged(self) -> Decimal:
+        return sum((record["credits_charged"] for record in self.records), ZERO)
+
+    def explain_balance(self) -> None:
+        """Balance = sum of the ledger - credits of plain calls, and every other counter equals its records."""
+        ledger = sum((entry["credits_amount"] for entry in self.ledger), ZERO)
+        assert self.available + self.held == ledger - self.charged
+        assert self.spent_usd == sum((record["cost_usd"] for record in self.records), ZERO)
+        assert self.calls == len(self.records)
+        assert self.tokens == sum(record["input_tokens"] + record["output_tokens"] for record in self.records)
+
+
+def books(team_id: str) -> Books:
+    """The books of a team's own account."""
+    items = all_items()
+    uid = next(item["uid"] for item in items if item["kind"] == "team" and item["team_id"] == team_id)
+    under = [item for item in items if item["PK"] == f"ACCOUNT#{uid}"]
+    hot = next(item for item in under if item["SK"] == "HOT#0")
+    return Books(
+        available=hot["av"],
+        allocated=hot["al"],
+        holds={hold_id: hold["a"] for hold_id, hold in hot["h"].items()},
+        spent_usd=hot["us"],
+        tokens=int(hot["tk"]),
+        calls=int(hot["cn"]),
+        ledger=[item for item in under if item["SK"].startswith("TX#")],
+        records=[item for item in items if item["kind"] == "call" and item.get("team_id") == team_id],
+    )
