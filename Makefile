@@ -15,6 +15,8 @@ DYNAMODB := .cache/dynamodb-local
 DYNAMODB_PACKAGE := amplify-dynamodb-simulator@2.9.30
 FAST := not engine and not llm and not build
 export AWS_DEFAULT_REGION ?= us-east-1
+# llama.cpp built for this very processor may use units (AMX) that a sandbox forbids.
+export CMAKE_ARGS ?= -DGGML_NATIVE=OFF
 export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help run invoke test test-engine test-llm test-build bench check format build docs deploy clean

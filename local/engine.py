@@ -8,6 +8,7 @@ travel over the socket: they are recognised and answered in process.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from contextlib import suppress
@@ -22,9 +23,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from moto import mock_aws
 from moto.core.models import botocore_stubber
+from moto.kms.models import kms_backends
 
 from local import transactions
-from local.intrinsics import REGION
+from local.intrinsics import ACCOUNT_ID, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +37,7 @@ _HOSTS = {
     "DynamoDB": f"https://dynamodb.{REGION}.amazonaws.com/",
     "DynamoDBStreams": f"https://streams.dynamodb.{REGION}.amazonaws.com/",
 }
+_KEY_ID = "10ca1000-0000-4000-8000-000000000001"
 _answer_by_moto = botocore_stubber.process_request
 
 
@@ -79,8 +82,19 @@ class Engine:
 
     @cached_property
     def key_id(self) -> str:
-        """The id of the engine's one KMS key."""
-        return str(self.client("kms").create_key()["KeyMetadata"]["KeyId"])
+        """The id of the engine's one KMS key.
+
+        Id and material are always the same, so that what it encrypted stays readable where the
+        table outlives this process.
+        """
+        backend = kms_backends[ACCOUNT_ID][REGION]
+        key = backend.create_key(None, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", "", None)
+        del backend.keys[key.id]
+        key.id = _KEY_ID
+        key.arn = f"arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/{_KEY_ID}"
+        key.key_material = hashlib.sha256(_KEY_ID.encode()).digest()
+        backend.keys[_KEY_ID] = key
+        return _KEY_ID
 
     def ensure_table(self, arguments: Mapping[str, Any], ttl_attribute: str | None = None) -> None:
         """Create the table unless the engine has it already."""

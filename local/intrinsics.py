@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+try:  # ten times as quick, where PyYAML was built with it
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -19,7 +24,7 @@ NO_VALUE = object()
 _PLACEHOLDER = re.compile(r"\$\{(!?)([^}]+)\}")
 
 
-class _TemplateLoader(yaml.SafeLoader):
+class _TemplateLoader(SafeLoader):
     """YAML with CloudFormation's short tags, read into their long form."""
 
 

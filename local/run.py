@@ -1,7 +1,8 @@
 """`make run`: Tollgate on this machine, with a demo to call it with.
 
 Environment: PORT, HOST, MASTER_KEY, UPSTREAM_BASE_URL, UPSTREAM_API_KEY, LITELLM_COMPAT,
-DYNAMODB_ENDPOINT_URL (local/settings.py). Prints `ready` on a line of its own once it serves.
+DYNAMODB_ENDPOINT_URL, LOG_LEVEL (local/settings.py). Prints `ready` on a line of its own once it
+serves; logs go to stderr.
 Exit status: 0 after SIGTERM or SIGINT, 2 for an environment that cannot be used, 1 otherwise.
 """
 
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import urllib.request
+from contextlib import redirect_stdout
 
 import uvicorn
 
@@ -25,7 +27,8 @@ from local.settings import SettingError, Settings
 from local.streams import StreamConsumer
 
 ECHO_MODEL = "local/echo"
-_GRACE_SECONDS = 20
+# Then streams still running are cut and settled, within the 10 s that supervisors usually wait.
+_GRACE_SECONDS = 7
 _UPSTREAM_SECONDS = 3.0
 
 
@@ -42,7 +45,8 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     try:
-        asyncio.run(_serve(build_cloud(settings, engine), listener))
+        with redirect_stdout(sys.stderr):
+            asyncio.run(_serve(build_cloud(settings, engine), listener))
     except SeedError as error:
         print(error, file=sys.stderr)
         return 1
@@ -127,7 +131,7 @@ def _announce(settings: Settings, team_key: str) -> None:
         "",
         "ready",
     ]
-    print("\n".join(lines), flush=True)
+    print("\n".join(lines), file=sys.__stdout__, flush=True)
 
 
 def _first_upstream_model(settings: Settings) -> str | None:

@@ -32,6 +32,7 @@ class Settings:
     upstream_api_key: str | None = None
     litellm_compat: str = COMPAT_PROFILES[0]
     dynamodb_endpoint_url: str | None = None
+    log_level: str = "WARNING"
     template: Path = ROOT / "template.yaml"
     code: Path = ROOT / "functions"
     layer: Path = ROOT / "layers" / "shared"
@@ -48,6 +49,7 @@ class Settings:
             upstream_api_key=environ.get("UPSTREAM_API_KEY") or None,
             litellm_compat=_compat(environ.get("LITELLM_COMPAT") or cls.litellm_compat),
             dynamodb_endpoint_url=_url("DYNAMODB_ENDPOINT_URL", environ),
+            log_level=environ.get("LOG_LEVEL") or cls.log_level,
         )
 
     @property
@@ -63,6 +65,8 @@ class Settings:
             "MASTER_KEY_SHA256": hashlib.sha256(self.master_key.encode()).hexdigest(),
             "CURSOR_SECRET": self.cursor_secret,
             "LITELLM_COMPAT": self.litellm_compat,
+            "LOG_LEVEL": self.log_level,
+            "POWERTOOLS_METRICS_DISABLED": "true",
             "UPSTREAM_BASE_URL": self.upstream_base_url,
             "UPSTREAM_API_KEY": self.upstream_api_key,
         }

@@ -27,6 +27,7 @@ _NOT_PASSED_ON = {
     "expect",
     "transfer-encoding",
 }
+_SHUTDOWN_SECONDS = 20.0
 _log = logging.getLogger("local")
 
 
@@ -50,10 +51,13 @@ class StreamingFunction:
         return self._started
 
     async def stop(self) -> None:
-        """Run the app's shutdown to its end."""
+        """Run the app's shutdown; what takes longer than the grace period is cancelled."""
         if self._lifespan is not None:
             self._inbox.put_nowait({"type": "lifespan.shutdown"})
-            await self._lifespan
+            _, late = await asyncio.wait([self._lifespan], timeout=_SHUTDOWN_SECONDS)
+            if late:
+                _log.error("%s does not shut down", self._function.logical_id)
+                self._lifespan.cancel()
         self._lifespan = self._started = None
 
     async def _live(self, started: asyncio.Future[AsgiApp]) -> None:

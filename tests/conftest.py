@@ -12,10 +12,13 @@ from tests.support.clock import FakeClock
 
 # Factories of the services that handlers use; each service has a ``clock``.
 _SERVICES = {
-    "organizations": "organization_service",
-    "teams": "team_service",
-    "keys": "key_service",
-    "credits": "credit_service",
+    "organizations.service": "organization_service",
+    "teams.service": "team_service",
+    "keys.service": "key_service",
+    "credits.service": "credit_service",
+    "models.service": "model_service",
+    "models.groups": "access_group_service",
+    "credentials.service": "credential_service",
 }
 
 
@@ -30,8 +33,8 @@ def clock() -> Iterator[FakeClock]:
     """The time of every service that handlers use."""
     fake = FakeClock()
     services = [
-        getattr(importlib.import_module(f"tollgate.{domain}.service"), factory)()
-        for domain, factory in _SERVICES.items()
+        getattr(importlib.import_module(f"tollgate.{module}"), factory)()
+        for module, factory in _SERVICES.items()
     ]
     real = [service.clock for service in services]
     for service in services:

@@ -71,7 +71,7 @@ class EchoAnswer:
                     **head,
                     "choices": [{"index": index, **self._piece(piece, first=not number), "finish_reason": None}],
                 }
-            last = {"delta": {}} if self._chat else {"text": ""}
+            last: dict[str, Any] = {"delta": {}} if self._chat else {"text": ""}
             yield {**head, "choices": [{"index": index, **last, "finish_reason": self._finish()}]}
         if (self._request.get("stream_options") or {}).get("include_usage"):
             yield {**head, "choices": [], "usage": self._usage()}

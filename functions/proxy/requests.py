@@ -11,10 +11,13 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from tollgate.auth.credentials import from_headers
-from tollgate.core.errors import InvalidRequestError, RequestTooLargeError
+from tollgate.core.errors import InvalidRequestError, RequestTooLargeError, UnauthenticatedError
+from tollgate.metering.bounds import OUTPUT_LIMITS
 from tollgate.metering.entitlement import Hint
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
+# Levels of arrays and objects; the encoder gives up soon after 250.
+MAX_DEPTH = 200
 # Where there is no function deadline: locally, and in any other ASGI server.
 DEFAULT_SECONDS = 900
 # What a call of each route cannot be without.
@@ -36,7 +39,11 @@ class Inbound:
 def inbound(headers: Headers) -> Inbound:
     """Raises UnauthenticatedError without a well-formed credential."""
     now = time.time()
-    return Inbound(from_headers(headers, admin=False), _hint(headers), now, _deadline(headers, now))
+    try:
+        credential = from_headers(headers, admin=False)
+    except UnauthenticatedError as error:
+        raise UnauthenticatedError(error.message, code="auth_error") from None
+    return Inbound(credential, _hint(headers), now, _deadline(headers, now))
 
 
 def _hint(headers: Headers) -> Hint:
@@ -44,7 +51,9 @@ def _hint(headers: Headers) -> Hint:
     context = headers.get(_CONTEXT)
     if context is None:
         return Hint()
-    authorizer = _json(context).get("authorizer") or {}
+    authorizer = _json(context).get("authorizer")
+    if not isinstance(authorizer, dict):
+        return Hint()
     return Hint(
         str(authorizer.get("key_id", "")),
         str(authorizer.get("team_id", "")),
@@ -69,7 +78,8 @@ def _json(text: str) -> dict[str, Any]:
 async def body_of(request: Request) -> bytes:
     """The raw body. Raises RequestTooLargeError above 5 MB."""
     too_large = RequestTooLargeError(f"The request body may have at most {MAX_BODY_BYTES} bytes")
-    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
         raise too_large
     parts: list[bytes] = []
     size = 0
@@ -92,11 +102,30 @@ def parsed(raw: bytes, path: str) -> dict[str, Any]:
         raise InvalidRequestError(f"Invalid JSON payload: {error}", param="request_body") from None
     if not isinstance(request, dict):
         raise InvalidRequestError("The request body must be a JSON object", param="request_body")
+    if _too_deep(raw, request):
+        raise InvalidRequestError(f"The request body may be nested {MAX_DEPTH} levels deep", param="request_body")
     required = _REQUIRED[path]
     if not request.get(required):
         raise InvalidRequestError(f"{path}: Missing required parameter: '{required}'.", param=required)
     _check_types(request)
     return request
+
+
+def _too_deep(raw: bytes, request: dict[str, Any]) -> bool:
+    """Whether the request is nested deeper than what we can send on. A body with few brackets needs no closer look."""
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return False
+    level: list[Any] = [request]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            entry
+            for value in level
+            for entry in (value.values() if isinstance(value, dict) else value)
+            if isinstance(entry, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _check_types(request: dict[str, Any]) -> None:
@@ -119,14 +148,15 @@ def wants_usage(request: dict[str, Any]) -> bool:
     return (request.get("stream_options") or {}).get("include_usage") is True
 
 
-def outgoing(request: dict[str, Any], send_max_tokens: int | None) -> dict[str, Any]:
+def outgoing(request: dict[str, Any], send_max_tokens: int | None, *, streamed: bool) -> dict[str, Any]:
     """The request as it goes to a provider: unchanged, but for the output maximum where it must be sent (Q-14)
     and the usage chunk of a stream, which is always asked for.
     """
     sent = dict(request)
     if send_max_tokens is not None:
-        name = "max_completion_tokens" if "max_completion_tokens" in request else "max_tokens"
-        sent[name] = send_max_tokens
-    if request.get("stream"):
+        # Whichever of the two the provider reads must say it.
+        given = [name for name in OUTPUT_LIMITS if request.get(name) is not None]
+        sent.update(dict.fromkeys(given or ["max_tokens"], send_max_tokens))
+    if streamed:
         sent["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
     return sent

@@ -28,8 +28,7 @@ class StreamRelay:
         self._wants_usage = wants_usage
         self._buffer = b""
         self._template: dict[str, Any] = {}
-        self._texts: list[str] = []
-        self._pieces = 0
+        self._pieces: list[str] = []
         self._usage_shown = False
         self.usage: Usage | None = None
         self.finished = False
@@ -49,13 +48,12 @@ class StreamRelay:
 
     def counted(self, input_tokens: int) -> Usage:
         """Our own count of what was streamed so far, marked as estimated."""
-        output = count_answer("".join(self._texts), self._pieces)
-        return Usage(input=input_tokens, output=output, estimated=True)
+        return Usage(input=input_tokens, output=count_answer(self._pieces), estimated=True)
 
     @property
     def produced(self) -> bool:
         """Whether the client has got any output."""
-        return self._pieces > 0
+        return bool(self._pieces)
 
     def _line(self, line: bytes) -> bytes:
         if not line.startswith(_DATA):
@@ -93,7 +91,7 @@ class StreamRelay:
             chunk.pop("usage", None)
         return _frame(chunk)
 
-    def _count(self, choice: dict[str, Any]) -> None:
+    def _count(self, choice: Any) -> None:
         """Whatever reaches the client as output counts: text, refusals, reasoning, tool calls."""
         if not isinstance(choice, dict):
             return
@@ -101,8 +99,7 @@ class StreamRelay:
             self.finished = True
         text = _text_of(choice.get("delta") or {}) + str(choice.get("text") or "")
         if text:
-            self._pieces += 1
-            self._texts.append(text)
+            self._pieces.append(text)
 
 
 def _text_of(delta: dict[str, Any]) -> str:

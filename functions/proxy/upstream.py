@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
@@ -95,7 +94,7 @@ class Upstream:
             response = await self._session.post(
                 place.url, data=body, headers=place.headers, timeout=_TIMEOUT, allow_redirects=False
             )
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             raise ProviderTimeoutError("The provider did not answer in time") from None
         except aiohttp.ClientError:
             raise ProviderUnavailableError("The provider could not be reached") from None

@@ -6,5 +6,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _empty(table: None) -> None:
-    """Every test starts with an empty table."""
+def empty_table(table: None) -> None:
+    """Every test starts with an empty table; a module that builds its own world once overrides this."""

@@ -249,6 +249,15 @@ def test_a_client_with_the_endpoint_is_answered_in_process(cloud: Cloud, db: Any
     assert client.get_item(TableName=TABLE, Key=key("A"))["Item"] == key("A")
 
 
+def test_the_key_encrypts_under_a_context(cloud: Cloud) -> None:
+    kms = cloud.engine.client("kms")
+    context = {"owner": "acme"}
+    blob = kms.encrypt(KeyId=cloud.engine.key_id, Plaintext=b"secret", EncryptionContext=context)["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)["Plaintext"] == b"secret"
+    with pytest.raises(ClientError):
+        kms.decrypt(CiphertextBlob=blob, EncryptionContext={"owner": "other"})
+
+
 @pytest.mark.usefixtures("cloud")
 def test_what_the_engine_lacks_is_not_asked_of_aws() -> None:
     with pytest.raises(ClientError, match="404"):

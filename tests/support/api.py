@@ -1,8 +1,8 @@
 """Calls of the native API without a network: ``template.yaml``'s routes, API Gateway's events, the real handlers.
 
-    answer = call("POST", "/api/teams/create", {"team_id": "acme-dev", ...})
-    assert answer.status == 200
-    call("GET", "/api/teams/acme-dev", caller=key(answer.body["virtual_key"]))
+answer = call("POST", "/api/teams/create", {"team_id": "acme-dev", ...})
+assert answer.status == 200
+call("GET", "/api/teams/acme-dev", caller=key(answer.body["virtual_key"]))
 """
 
 from __future__ import annotations

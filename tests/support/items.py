@@ -9,14 +9,19 @@ from boto3.dynamodb.types import TypeDeserializer
 from tests.support.environment import engine, template
 
 _plain = TypeDeserializer()
+_client = engine.client("dynamodb")
+_TABLE = template.table()["TableName"]
 
 
 def all_items() -> list[dict[str, Any]]:
     """Every item of the table, as plain Python values."""
-    pages = engine.client("dynamodb").get_paginator("scan").paginate(TableName=template.table()["TableName"])
-    return [
-        {name: _plain.deserialize(value) for name, value in item.items()} for page in pages for item in page["Items"]
-    ]
+    return [{name: _plain.deserialize(value) for name, value in item.items()} for item in raw_items()]
+
+
+def raw_items() -> list[dict[str, Any]]:
+    """Every item of the table, in DynamoDB's JSON."""
+    pages = _client.get_paginator("scan").paginate(TableName=_TABLE)
+    return [item for page in pages for item in page["Items"]]
 
 
 def partition(pk: str) -> list[dict[str, Any]]:

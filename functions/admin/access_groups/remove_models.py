@@ -10,7 +10,9 @@ app = admin_api(Action.MODEL_WRITE)
 
 
 @app.post(
-    "/api/model-access-groups/<group_name>/remove-models", summary="Remove models from an access group", tags=["Access groups"]
+    "/api/model-access-groups/<group_name>/remove-models",
+    summary="Remove models from an access group",
+    tags=["Access groups"],
 )
 def remove_models(group_name: str, body: GroupModelsChange, caller: Caller) -> AccessGroupAnswer:
     return access_group_service().remove_models(caller, group_name, body.model_aliases)

@@ -1,4 +1,4 @@
-"""GET /api/credits/balance?team_id=: a team's account at this moment."""
+"""GET /api/credits/balance: a team's account at this moment."""
 
 from typing import Annotated
 
@@ -14,9 +14,7 @@ app = admin_api(Action.CREDITS_READ)
 
 
 @app.get("/api/credits/balance", summary="Get a credit balance", tags=["Credits"])
-def get_credit_balance(
-    team_id: Annotated[str, Query(min_length=1, max_length=256)], caller: Caller
-) -> CreditBalance:
+def get_credit_balance(team_id: Annotated[str, Query(min_length=1, max_length=256)], caller: Caller) -> CreditBalance:
     return credit_service().balance(caller, team_id)
 
 

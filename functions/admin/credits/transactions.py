@@ -1,4 +1,4 @@
-"""GET /api/credits/transactions?team_id=: a team's ledger, newest first, paged."""
+"""GET /api/credits/transactions: a team's ledger, newest first, paged."""
 
 from typing import Annotated
 

@@ -12,9 +12,7 @@ app = admin_api(Action.CREDENTIAL_WRITE)
 @app.put(
     "/api/provider-credentials/<credential_id>", summary="Update a provider credential", tags=["Provider credentials"]
 )
-def update_provider_credential(
-    credential_id: str, body: UpdateProviderCredential, caller: Caller
-) -> CredentialAnswer:
+def update_provider_credential(credential_id: str, body: UpdateProviderCredential, caller: Caller) -> CredentialAnswer:
     return credential_service().update(caller, credential_id, body)
 
 

@@ -15,7 +15,7 @@ app = admin_api(Action.TEAM_DELETE)
 
 @app.delete("/api/teams/<team_id>", summary="Delete a team", tags=["Teams"])
 def delete_team(
-    team_id: str, caller: Caller, force: Annotated[bool, Query(description="delete it even while active")] = False
+    team_id: str, caller: Caller, *, force: Annotated[bool, Query(description="delete it even while active")] = False
 ) -> TeamDeleted:
     return team_service().delete(caller, team_id, force=force)
 

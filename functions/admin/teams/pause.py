@@ -1,4 +1,4 @@
-"""POST /api/teams/{team_id}/pause (or PUT): refuse every request of its keys for a while, from the very next call on."""
+"""POST /api/teams/{team_id}/pause: refuse its keys' requests for a while, from the very next call on."""
 
 from tollgate.auth.policy import Action
 from tollgate.http.api import admin_api
@@ -9,7 +9,8 @@ from tollgate.teams.service import team_service
 app = admin_api(Action.TEAM_SET_STATUS)
 
 
-@app.route("/api/teams/<team_id>/pause", ["POST", "PUT"], summary="Pause a team", tags=["Teams"])
+@app.post("/api/teams/<team_id>/pause", summary="Pause a team", tags=["Teams"])
+@app.put("/api/teams/<team_id>/pause", summary="Pause a team", tags=["Teams"])
 def pause_team(team_id: str, caller: Caller, body: ChangeStatus | None = None) -> TeamStatusAnswer:
     reason = body.reason if body else None
     return team_service().set_status(caller, team_id, TeamStatus.PAUSED, reason)

@@ -1,4 +1,4 @@
-"""POST /api/teams/{team_id}/resume (or PUT): let its keys work again, from the very next call on."""
+"""POST /api/teams/{team_id}/resume: let its keys work again, from the very next call on."""
 
 from tollgate.auth.policy import Action
 from tollgate.http.api import admin_api
@@ -9,7 +9,8 @@ from tollgate.teams.service import team_service
 app = admin_api(Action.TEAM_SET_STATUS)
 
 
-@app.route("/api/teams/<team_id>/resume", ["POST", "PUT"], summary="Resume a team", tags=["Teams"])
+@app.post("/api/teams/<team_id>/resume", summary="Resume a team", tags=["Teams"])
+@app.put("/api/teams/<team_id>/resume", summary="Resume a team", tags=["Teams"])
 def resume_team(team_id: str, caller: Caller, body: ChangeStatus | None = None) -> TeamStatusAnswer:
     reason = body.reason if body else None
     return team_service().set_status(caller, team_id, TeamStatus.ACTIVE, reason)

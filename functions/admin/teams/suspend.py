@@ -1,4 +1,4 @@
-"""POST /api/teams/{team_id}/suspend (or PUT): refuse every request of its keys, from the very next call on."""
+"""POST /api/teams/{team_id}/suspend: refuse its keys' requests, from the very next call on."""
 
 from tollgate.auth.policy import Action
 from tollgate.http.api import admin_api
@@ -9,7 +9,8 @@ from tollgate.teams.service import team_service
 app = admin_api(Action.TEAM_SET_STATUS)
 
 
-@app.route("/api/teams/<team_id>/suspend", ["POST", "PUT"], summary="Suspend a team", tags=["Teams"])
+@app.post("/api/teams/<team_id>/suspend", summary="Suspend a team", tags=["Teams"])
+@app.put("/api/teams/<team_id>/suspend", summary="Suspend a team", tags=["Teams"])
 def suspend_team(team_id: str, caller: Caller, body: ChangeStatus | None = None) -> TeamStatusAnswer:
     reason = body.reason if body else None
     return team_service().set_status(caller, team_id, TeamStatus.SUSPENDED, reason)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
+from tollgate.http.fields import ResponseModel, Timestamp
 
 RETENTION_DAYS = 400
 
@@ -33,3 +34,40 @@ class AuditEvent:
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
     audit_id: str = field(default_factory=ids.new_ulid)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which events are asked for: those that agree with everything that is not None."""
+
+    actor: str | None = None
+    action: str | None = None
+    resource_type: str | None = None
+    organization_id: str | None = None
+
+
+class AuditDetails(ResponseModel):
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class AuditRecord(ResponseModel):
+    """An event as it is listed; ``user_id`` is who did it (contract 1.8)."""
+
+    audit_id: str
+    user_id: str
+    actor_kind: str
+    action: str
+    resource_type: str
+    resource_id: str
+    organization_id: str | None
+    details: AuditDetails
+    ip_address: str | None
+    request_id: str | None
+    created_at: Timestamp
+
+
+class AuditList(ResponseModel):
+    audit_logs: list[AuditRecord]
+    next_cursor: str | None = None
+    truncated: bool = False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import timedelta
 
 from tollgate.audit.items import AuditItem
-from tollgate.audit.model import RETENTION_DAYS, AuditEvent
+from tollgate.audit.model import RETENTION_DAYS, AuditDetails, AuditEvent, AuditFilter, AuditRecord
 from tollgate.core import clock
+from tollgate.core.pagination import Page, PageRequest
 from tollgate.table import keys
+from tollgate.table.base import GSI1
 from tollgate.table.transactions import Work
 
 
@@ -36,4 +39,43 @@ def append(work: Work, event: AuditEvent) -> None:
             created_at=clock.to_stored(event.at),
             ttl=int((event.at + timedelta(days=RETENTION_DAYS)).timestamp()),
         )
+    )
+
+
+def search(request: PageRequest, wanted: AuditFilter, organization_uid: str | None) -> Page[AuditRecord]:
+    """A page of events, newest first: those kept under an organization, or with None all of them."""
+    page = AuditItem.page(
+        keys.AUDIT if organization_uid is None else keys.audit_of(organization_uid),
+        request,
+        scope=f"audit|{wanted}",
+        index=GSI1 if organization_uid is None else None,
+        newest_first=True,
+        matches=(lambda item: _matches(item, wanted)) if any(astuple(wanted)) else None,
+    )
+    return Page([_record(item) for item in page.entries], page.next_cursor, page.truncated)
+
+
+def _matches(item: AuditItem, wanted: AuditFilter) -> bool:
+    pairs = (
+        (wanted.actor, item.actor),
+        (wanted.action, item.action),
+        (wanted.resource_type, item.resource_type),
+        (wanted.organization_id, item.organization_id),
+    )
+    return all(value is None or value == actual for value, actual in pairs)
+
+
+def _record(item: AuditItem) -> AuditRecord:
+    return AuditRecord(
+        audit_id=item.audit_id,
+        user_id=item.actor,
+        actor_kind=item.actor_kind,
+        action=item.action,
+        resource_type=item.resource_type,
+        resource_id=item.resource_id,
+        organization_id=item.organization_id,
+        details=AuditDetails(before=item.before, after=item.after),
+        ip_address=item.ip_address,
+        request_id=item.request_id,
+        created_at=clock.from_stored(item.created_at),
     )

@@ -1,8 +1,8 @@
 """Provider credentials in the table. Takes and gives domain objects; no other module sees the items.
 
-Two pointers beside an owner's credentials keep the rules: ``NAME#<name>`` that a name is taken once, ``ACTIVE#<provider>``
-which credential is the one that counts. Every write changes credential, pointers, the catalogue's version and the audit
-log in one transaction.
+Two pointers beside an owner's credentials keep the rules: ``NAME#<name>`` that a name is taken once,
+``ACTIVE#<provider>`` which credential is the one that counts. Every write changes credential, pointers, the catalogue's
+version and the audit log in one transaction.
 """
 
 from __future__ import annotations

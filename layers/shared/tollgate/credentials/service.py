@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -99,9 +100,7 @@ class CredentialService:
             raise NotFoundError(f"Organization '{organization_id}' has no active credential for '{provider}'")
         return CredentialAnswer.of(credential)
 
-    def get(
-        self, caller: Principal, credential_id: str, action: Action = Action.CREDENTIAL_READ
-    ) -> Credential:
+    def get(self, caller: Principal, credential_id: str, action: Action = Action.CREDENTIAL_READ) -> Credential:
         """The credential, if the caller may do ``action`` on it; else NotFoundError or ForbiddenError."""
         missing = f"Provider credential '{credential_id}' not found"
         credential = repository.find(credential_id)
@@ -175,7 +174,7 @@ class CredentialService:
             raise NotFoundError(missing)
         return organization
 
-    def _deactivations(self, caller: Principal, replaced: Credential | None) -> list[AuditEvent]:
+    def _deactivations(self, caller: Principal, replaced: Credential | None) -> Sequence[AuditEvent]:
         if replaced is None:
             return []
         return [self._event(caller, replaced, "deactivated", {"is_active": True}, {"is_active": False})]

@@ -15,8 +15,8 @@ from tollgate.table.base import Item
 class HoldsAttribute(Attribute[dict[str, Decimal]]):
     """Reservations as credits by hold id.
 
-    Stored is id -> ``{a: credits, x: expiry in epoch seconds, k: kind, ...}``, which only the data plane writes, through
-    ``metering.store``. Here a new account gets the empty map and the credits are read, exactly.
+    Stored is id -> ``{a: credits, x: expiry in epoch seconds, k: kind, ...}``, which only the data plane writes,
+    through ``metering.store``. Here a new account gets the empty map and the credits are read, exactly.
     """
 
     attr_type = MAP

@@ -82,9 +82,7 @@ def grant(work: Work, team: Team, account: Account, entry: Transaction) -> None:
 def close_account(work: Work, team: Team, account: Account) -> None:
     """Removes the counter; the ledger stays under the team's uid. Loses the race if the ledger has grown."""
     gone = AccountItem.PK.does_not_exist()
-    work.delete(
-        AccountItem(PK=keys.account(team.uid), SK=keys.counter()), gone | (AccountItem.sq == account.entries)
-    )
+    work.delete(AccountItem(PK=keys.account(team.uid), SK=keys.counter()), gone | (AccountItem.sq == account.entries))
 
 
 def _entry(team: Team, entry: Transaction) -> TransactionItem:

@@ -26,6 +26,9 @@ from tollgate.organizations import repository as organizations
 from tollgate.table.transactions import Work, retried
 from tollgate.teams.access import event_of, reachable
 
+# Entries of one ledger follow each other, so those who add at the same moment wait for one another.
+_ATTEMPTS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class CreditService:
@@ -35,7 +38,7 @@ class CreditService:
 
     def add(self, caller: Principal, request: AddCredits) -> CreditsAdded:
         """Adds credits, in any state of the team (D-9); the next call can spend them."""
-        return retried(lambda: self._add(caller, request))
+        return retried(lambda: self._add(caller, request), attempts=_ATTEMPTS)
 
     def _add(self, caller: Principal, request: AddCredits) -> CreditsAdded:
         team = reachable(caller, request.team_id, Action.CREDITS_ADD)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Any
 from urllib.parse import unquote
 
@@ -38,7 +39,7 @@ class AdminApi(APIGatewayRestResolver):
         super().__init__(
             enable_validation=True,
             serializer=json.dumps,
-            json_body_deserializer=json.loads,
+            json_body_deserializer=_body_of,
             response_validation_error_http_code=HTTPStatus.INTERNAL_SERVER_ERROR,
         )
         self.action = action
@@ -57,12 +58,12 @@ class AdminApi(APIGatewayRestResolver):
             if self.action is not None:
                 caller = principal_of(event)
                 admit(caller, self.action)
-                self.append_context(caller=caller)
+                self.append_context(caller=caller)  # type: ignore[no-untyped-call]
                 logger.append_keys(actor=caller.actor)
         except TollgateError as error:
             answer = problems.problem(error, _request_id(event))
             self._observe(error, answer.status_code)
-            self.clear_context()
+            self.clear_context()  # type: ignore[no-untyped-call]
             return _as_event(answer)
         else:
             return super().resolve(event, context)
@@ -136,6 +137,14 @@ class AdminApi(APIGatewayRestResolver):
 def admin_api(action: Action | None) -> AdminApi:
     """The resolver of an endpoint that performs ``action``; None for the few that are open to everyone."""
     return AdminApi(action)
+
+
+def _body_of(text: str) -> Any:
+    """The body's JSON. An array is refused here: Powertools would take its first element for the body."""
+    value = json.loads(text)
+    if isinstance(value, list):
+        raise JSONDecodeError("a JSON object is expected", "", 0)
+    return value
 
 
 def _field(location: tuple[str | int, ...]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute, VersionAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
 
+from tollgate.table.attributes import TextListAttribute
 from tollgate.table.base import Item
 
 
@@ -23,7 +24,7 @@ class KeyItem(Item):
     blocked = BooleanAttribute(default=False)
     expires_at = UnicodeAttribute(null=True)
     model_access = UnicodeAttribute()
-    models = ListAttribute(of=UnicodeAttribute, default=list)
+    models = TextListAttribute()
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     updated_at = UnicodeAttribute()

@@ -82,7 +82,7 @@ def _key(item: KeyItem) -> VirtualKey:
         status=KeyStatus(item.status),
         blocked=item.blocked,
         expires_at=clock.from_stored(item.expires_at) if item.expires_at else None,
-        models=tuple(item.models) if item.model_access == "listed" else None,
+        models=tuple(str(entry) for entry in item.models) if item.model_access == "listed" else None,
         created_at=clock.from_stored(item.created_at),
         version=item.version,
     )

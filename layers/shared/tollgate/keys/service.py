@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
@@ -133,9 +134,7 @@ class KeyService:
         )
 
 
-def event_of(  # noqa: PLR0913
-    caller: Principal, team: Team, key_id: str, verb: str, at: datetime, **states: dict[str, object]
-) -> AuditEvent:
+def event_of(caller: Principal, team: Team, key_id: str, verb: str, at: datetime, **states: Any) -> AuditEvent:
     """The audit event of a change to a key; ``states`` are ``before`` and ``after``."""
     return AuditEvent(
         caller=caller,
@@ -174,9 +173,12 @@ def _owners(key: VirtualKey) -> tuple[Team | None, Organization | None]:
 
 
 def _check_blocked(key: VirtualKey, team: Team | None, organization: Organization | None) -> None:
-    for name, entity in (("Key", key), ("Team", team), ("Organization", organization)):
-        if entity is not None and entity.blocked:
-            raise BlockedError(f"{name} is blocked", code=f"{name.lower()}_blocked")
+    if key.blocked:
+        raise BlockedError("Key", key.key_id)
+    if team is not None and team.blocked:
+        raise BlockedError("Team", team.team_id)
+    if organization is not None and organization.blocked:
+        raise BlockedError("Organization", organization.organization_id)
 
 
 def _check_status(team: Team | None, organization: Organization | None) -> None:

@@ -166,7 +166,7 @@ class Admission:
 
 def _refusal(call: Call, least: Charge, balance: Balance) -> Exception:
     """429 if the credits are there but held by calls in flight (Q-15), else 403 with the account's figures."""
-    figures = {
+    figures: dict[str, Any] = {
         "scope": "team",
         "limit": balance.allocated,
         "spent": balance.used,

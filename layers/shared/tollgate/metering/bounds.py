@@ -13,6 +13,8 @@ TEMPLATE_ALLOWANCE = 512
 TOKENS_PER_IMAGE = 40_000
 TOKENS_PER_FILE = 100_000
 DEFAULT_MAX_OUTPUT_TOKENS = 4096
+# What clients call the maximum of output tokens.
+OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens")
 MAX_CHOICES = 128
 
 _MEDIA = {"image_url": TOKENS_PER_IMAGE, "input_image": TOKENS_PER_IMAGE, "file": TOKENS_PER_FILE}
@@ -43,12 +45,13 @@ def bounds_of(request: dict[str, Any], size: int, context_window: int | None, ma
     Every token stands for at least one byte of text, so the body's bytes bound the text's tokens; media are not text
     and count by their documented maximum. Raises InvalidRequestError naming the field that is no sensible number.
     """
-    asked = _positive(request, "max_completion_tokens") or _positive(request, "max_tokens")
+    # Providers differ in which one they obey when both are given.
+    asked = max((limit for name in OUTPUT_LIMITS if (limit := _positive(request, name))), default=None)
     alias_limit = max_output_tokens or DEFAULT_MAX_OUTPUT_TOKENS
     output = min(asked, alias_limit) if asked else alias_limit
     tokens = size + TEMPLATE_ALLOWANCE + _media(request)
     return Bounds(
-        input=min(tokens, context_window) if context_window else tokens,
+        input=min(tokens, context_window * _inputs(request)) if context_window else tokens,
         output=output,
         choices=_choices(request),
         explicit=asked is not None,
@@ -58,11 +61,15 @@ def bounds_of(request: dict[str, Any], size: int, context_window: int | None, ma
 
 def _choices(request: dict[str, Any]) -> int:
     answers = max(_positive(request, "n") or 1, _positive(request, "best_of") or 1)
-    prompts = request.get("prompt")
-    count = len(prompts) if isinstance(prompts, list) and prompts and not isinstance(prompts[0], int) else 1
     if answers > MAX_CHOICES:
         raise InvalidRequestError(f"n may be at most {MAX_CHOICES}", param="n")
-    return answers * count
+    return answers * _inputs(request)
+
+
+def _inputs(request: dict[str, Any]) -> int:
+    """How many texts are sent at once, each of which may fill the context window."""
+    given = request.get("prompt", request.get("input"))
+    return len(given) if isinstance(given, list) and given and not isinstance(given[0], int) else 1
 
 
 def _positive(request: dict[str, Any], name: str) -> int | None:

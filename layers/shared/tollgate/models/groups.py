@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, RefusedRequestError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.models import groups_repository, repository
-from tollgate.models.access import EVERYTHING, is_wildcard
+from tollgate.models.access import is_wildcard
 from tollgate.models.model import (
     MAX_GROUP_MODELS,
     AccessGroup,
@@ -97,13 +97,13 @@ class AccessGroupService:
             changes["model_aliases"] = tuple(dict.fromkeys(sent["model_aliases"] or ()))
         return self._change(caller, group_name, lambda group: replace(group, **changes))
 
-    def add_models(self, caller: Principal, group_name: str, aliases: list[str]) -> AccessGroupAnswer:
+    def add_models(self, caller: Principal, group_name: str, aliases: Sequence[str]) -> AccessGroupAnswer:
         """Adds entries; those that are there already stay as they are."""
         return self._change(
             caller, group_name, lambda group: replace(group, model_aliases=_unique((*group.model_aliases, *aliases)))
         )
 
-    def remove_models(self, caller: Principal, group_name: str, aliases: list[str]) -> AccessGroupAnswer:
+    def remove_models(self, caller: Principal, group_name: str, aliases: Sequence[str]) -> AccessGroupAnswer:
         """Takes entries out; those that are not there are no error."""
         unwanted = set(aliases)
         return self._change(
@@ -193,7 +193,7 @@ def _check_entries(entries: tuple[str, ...], known: tuple[str, ...]) -> None:
     named = [
         entry
         for entry in entries
-        if entry not in known and entry != LOCAL_MODEL and entry not in EVERYTHING and not is_wildcard(entry)
+        if entry not in known and entry != LOCAL_MODEL and not is_wildcard(entry)
     ]
     models = repository.find_all(named)
     unknown = [entry for entry in named if entry not in models]

@@ -46,7 +46,7 @@ def all_groups(after: str = "") -> Iterator[AccessGroup]:
     stored = AccessGroupItem.all_of(
         keys.CATALOGUE, prefix=AccessGroupItem.SK.between(first, keys.access_group().replace("#", "$"))
     )
-    found = (_group(item) for item in stored if item.SK != first)
+    found = (_group(item) for item in stored if first != item.SK)
     builtin = (_builtin(name) for name in sorted(BUILTIN_GROUPS) if name > after)
     last = None
     # A stored group comes before the builtin one that it stands for: merge is stable.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute, VersionAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
 
-from tollgate.table.attributes import FreeFormAttribute, IntegerAttribute
+from tollgate.table.attributes import FreeFormAttribute, IntegerAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
@@ -36,7 +36,7 @@ class AccessGroupItem(Item):
 
     group_name = UnicodeAttribute()
     description = UnicodeAttribute(null=True)
-    model_aliases = ListAttribute(of=UnicodeAttribute, default=list)
+    model_aliases = TextListAttribute()
     team_count = IntegerAttribute(default=0)
     builtin = BooleanAttribute(default=False)
     created_at = UnicodeAttribute()

@@ -103,15 +103,18 @@ GroupModels = Annotated[list[Alias], Field(max_length=MAX_GROUP_MODELS)]
 
 
 class CreateModelAlias(RequestModel):
-    """Prices (USD per million tokens) and ``api_base`` are those of ``litellm_model``; ``fallbacks`` are tried after
-    it, in their order, at the catalogue's prices (Q-24)."""
+    """An alias with its targets (Q-24).
+
+    Prices (USD per million tokens) and ``api_base`` are those of ``litellm_model``; ``fallbacks`` are tried after it,
+    in their order, at the catalogue's prices.
+    """
 
     alias: NewAlias
     litellm_model: LitellmModel
     description: Description | None = None
     display_name: Name | None = None
     active: Annotated[bool, Field(strict=True)] = True
-    fallbacks: Fallbacks = []
+    fallbacks: Fallbacks = Field(default_factory=list)
     pricing_input: Price | None = None
     pricing_output: Price | None = None
     pricing_cached_input: Price | None = None
@@ -211,7 +214,7 @@ class ModelAliasDeleted(ResponseModel):
 class CreateAccessGroup(RequestModel):
     group_name: ExternalId
     description: Description | None = None
-    model_aliases: GroupModels = []
+    model_aliases: GroupModels = Field(default_factory=list)
 
 
 class UpdateAccessGroup(RequestModel):

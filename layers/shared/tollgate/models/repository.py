@@ -58,7 +58,7 @@ def search(request: PageRequest, text: str | None) -> Page[ModelAlias]:
 
     def matches(item: ModelItem) -> bool:
         models = [str(target["litellm_model"]) for target in item.targets["targets"]]
-        return any(wanted in field.casefold() for field in (item.alias, item.display_name or "", *models))
+        return any((wanted or "") in field.casefold() for field in (item.alias, item.display_name or "", *models))
 
     page = ModelItem.page(
         keys.CATALOGUE,

@@ -15,7 +15,7 @@ from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import InvalidRequestError, NotFoundError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.models import answers, groups_repository, repository
-from tollgate.models.access import EVERYTHING, allows
+from tollgate.models.access import allows
 from tollgate.models.builtin import BUILTIN_GROUPS
 from tollgate.models.model import (
     AccessGroup,
@@ -40,7 +40,7 @@ _TARGET_FIELDS = ("api_base", "pricing_input", "pricing_output", "pricing_cached
 
 def access_group_exists(names: list[str]) -> list[str]:
     """The names that are no access group, in the order given; builtin groups and ``*`` are known (Q-44)."""
-    open_names = {name for name in names if name not in BUILTIN_GROUPS and name not in EVERYTHING}
+    open_names = {name for name in names if name not in BUILTIN_GROUPS and name != "*"}
     known = repository.stored_groups(open_names) if open_names else set()
     return [name for name in dict.fromkeys(names) if name in open_names and name not in known]
 
@@ -149,9 +149,7 @@ def group_event(caller: Principal, group_name: str, verb: str, clock: Clock, **s
     return _event(caller, "access_group", group_name, verb, clock, **states)
 
 
-def _event(  # noqa: PLR0913
-    caller: Principal, kind: str, resource_id: str, verb: str, clock: Clock, **states: Any
-) -> AuditEvent:
+def _event(caller: Principal, kind: str, resource_id: str, verb: str, clock: Clock, **states: Any) -> AuditEvent:
     return AuditEvent(
         caller=caller, action=f"{kind}.{verb}", resource_type=kind, resource_id=resource_id, at=clock(), **states
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from tollgate.http.fields import (
     Amount,
@@ -47,7 +50,7 @@ class Organization:
 class CreateOrganization(RequestModel):
     organization_id: ExternalId
     name: Name
-    metadata: Metadata = {}
+    metadata: Annotated[Metadata, Field(default_factory=dict)]
 
 
 class UpdateOrganization(RequestModel):

@@ -153,6 +153,10 @@ class OrganizationService:
         removed = offboarding.Removed()
 
         def attempt() -> None:
+            current = repository.find(organization_id)
+            if current is None or current.uid != organization.uid:
+                # Somebody else who asked for the same thing was quicker.
+                return
             # The list of teams is an index: if it did not show all of them, the organization's own count says so.
             offboarding.remove_contents(caller, organization, self.clock, removed)
             repository.finish_deletion(organization, self._event(caller, organization, "deleted"))

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from pynamodb.attributes import Attribute
+from pynamodb.attributes import Attribute, ListAttribute, UnicodeAttribute
 from pynamodb.constants import NUMBER, STRING
 
 
@@ -32,6 +32,13 @@ class IntegerAttribute(Attribute[int]):
 
     def deserialize(self, value: str) -> int:
         return int(Decimal(value))
+
+
+class TextListAttribute(ListAttribute[str]):
+    """A list of texts, empty unless given."""
+
+    def __init__(self) -> None:
+        super().__init__(of=UnicodeAttribute, default=list)  # type: ignore[arg-type]
 
 
 class FreeFormAttribute(Attribute[dict[str, Any]]):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute, VersionAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
 
-from tollgate.table.attributes import DecimalAttribute, IntegerAttribute
+from tollgate.table.attributes import DecimalAttribute, IntegerAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
@@ -23,8 +23,8 @@ class TeamItem(Item):
     deleting = BooleanAttribute(default=False)
     # ``all`` or ``listed``; the list is access_groups and models together.
     model_access = UnicodeAttribute()
-    access_groups = ListAttribute(of=UnicodeAttribute, default=list)
-    models = ListAttribute(of=UnicodeAttribute, default=list)
+    access_groups = TextListAttribute()
+    models = TextListAttribute()
     budget_mode = UnicodeAttribute()
     credits_per_dollar = DecimalAttribute(null=True)
     tokens_per_credit = IntegerAttribute(null=True)

@@ -104,13 +104,13 @@ class CreateTeam(RequestModel):
     organization_id: ExternalId
     team_id: ExternalId
     team_alias: Name | None = None
-    access_groups: Annotated[AccessGroups, Field(validation_alias=_GROUP_NAMES)] = []
+    access_groups: Annotated[AccessGroups, Field(validation_alias=_GROUP_NAMES, default_factory=list)]
     credits_allocated: Credits = 0
     budget_mode: BudgetMode = BudgetMode.JOB_BASED
     credits_per_dollar: Rate | None = None
     tokens_per_credit: TokensPerCredit | None = None
     cost_markup_percentage: Markup = Decimal(0)
-    metadata: Metadata = {}
+    metadata: Annotated[Metadata, Field(default_factory=dict)]
 
 
 class UpdateTeam(RequestModel):

@@ -43,9 +43,7 @@ def all_of_organization(organization_uid: str) -> Iterator[Team]:
     yield from (_team(item) for item in TeamItem.all_of(keys.teams_of(organization_uid), index=GSI1))
 
 
-def _page(
-    partition: str, index: str, request: PageRequest, text: str | None, status: TeamStatus | None
-) -> Page[Team]:
+def _page(partition: str, index: str, request: PageRequest, text: str | None, status: TeamStatus | None) -> Page[Team]:
     wanted = text.casefold() if text else None
 
     def matches(item: TeamItem) -> bool:
@@ -99,9 +97,7 @@ def create(work: Work, team: Team, metadata: dict[str, Any], created_by: str) ->
     work.put(MetadataItem.of(pk, metadata))
 
 
-def update(
-    work: Work, team: Team, changes: dict[str, Any], metadata: dict[str, Any] | None, event: AuditEvent
-) -> None:
+def update(work: Work, team: Team, changes: dict[str, Any], metadata: dict[str, Any] | None, event: AuditEvent) -> None:
     """Changes attributes; the transaction loses the race if somebody else changed the team meanwhile."""
     item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY, version=team.version)
     stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
@@ -137,7 +133,7 @@ def _team(item: TeamItem) -> Team:
         status_reason=item.status_reason,
         blocked=item.blocked,
         deleting=item.deleting,
-        access_groups=tuple(item.access_groups),
+        access_groups=tuple(str(name) for name in item.access_groups),
         budget_mode=BudgetMode(item.budget_mode),
         credits_per_dollar=item.credits_per_dollar,
         tokens_per_credit=item.tokens_per_credit,

@@ -44,7 +44,11 @@ from tollgate.teams.model import (
 )
 
 # What a field that is sent as null goes back to.
-_DEFAULTS = {"access_groups": [], "budget_mode": BudgetMode.JOB_BASED, "cost_markup_percentage": Decimal(0)}
+_DEFAULTS: dict[str, Any] = {
+    "access_groups": [],
+    "budget_mode": BudgetMode.JOB_BASED,
+    "cost_markup_percentage": Decimal(0),
+}
 _VERBS = {TeamStatus.ACTIVE: "resumed", TeamStatus.SUSPENDED: "suspended", TeamStatus.PAUSED: "paused"}
 # The organization filter of those that have none (Q-03).
 NO_ORGANIZATION = "none"
@@ -92,7 +96,7 @@ class TeamService:
         text: str | None = None,
         status: TeamStatus | None = None,
     ) -> TeamList:
-        """Teams, newest first: all, an organization's, or (``none``) those without one; ``text`` searches id and alias."""
+        """Teams, newest first: all, an organization's, or (``none``) those without one; ``text`` is in id or alias."""
         if organization_id is None or organization_id == NO_ORGANIZATION:
             authorize(caller, Action.TEAM_LIST)
         if organization_id is None:
@@ -128,7 +132,9 @@ class TeamService:
 
     def _update(self, caller: Principal, team_id: str, sent: dict[str, Any]) -> None:
         team = reachable(caller, team_id, Action.TEAM_UPDATE)
-        changes = {name: _DEFAULTS.get(name) if value is None else value for name, value in sent.items()}
+        changes: dict[str, Any] = {
+            name: _DEFAULTS.get(name) if value is None else value for name, value in sent.items()
+        }
         metadata = (changes.pop("metadata") or {}) if "metadata" in sent else None
         before = {name: getattr(team, name) for name in changes}
         work = Work()

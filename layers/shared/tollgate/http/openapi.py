@@ -1,0 +1,174 @@
+"""One OpenAPI document out of the endpoints' own: their models and routes, with what all of them share said once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+
+from tollgate.auth.policy import GRANTS, Action
+from tollgate.core import money
+from tollgate.core.pagination import MAX_LIMIT, MAX_OFFSET
+from tollgate.http import problems
+from tollgate.http.api import MAX_BODY_BYTES, AdminApi
+from tollgate.http.openapi_examples import EXAMPLES
+
+TITLE = "Tollgate"
+VERSION = "1"
+_DESCRIPTION = (
+    "Multi-tenant LLM gateway. `/api` manages organizations, teams, keys, credits, models and provider credentials; "
+    "`/v1` speaks OpenAI's API. Errors of `/api` are problem documents (RFC 9457)."
+)
+# Schemas of Powertools' own error answers, which nobody gets to see here.
+_FOREIGN_SCHEMAS = {"HTTPValidationError", "ValidationError", "ResponseValidationError"}
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "the master key, or a virtual key `sk-…`"},
+    "adminKey": {"type": "apiKey", "in": "header", "name": "X-Admin-Key", "description": "the master key"},
+}
+_PAGING = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+    "cursor": {"type": "string", "maxLength": 2048},
+    "offset": {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET},
+}
+# What every operation may answer, each with an example of its detail.
+_ERRORS = {
+    HTTPStatus.BAD_REQUEST: ("alias_exists", "Alias already exists: 'fast'"),
+    HTTPStatus.UNAUTHORIZED: ("invalid_api_key", "Invalid or missing API key"),
+    HTTPStatus.FORBIDDEN: ("forbidden", "This credential may not use this endpoint"),
+    HTTPStatus.NOT_FOUND: ("not_found", "Team 'acme-dev' not found"),
+    HTTPStatus.CONFLICT: ("conflict", "The resource was changed by another request at the same time; try again"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "request_too_large",
+        f"The request body may have at most {MAX_BODY_BYTES} bytes",
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: ("invalid_request", "name: Field required"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("rate_limited", "Rate limit exceeded"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: ("internal_error", "Internal server error"),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("store_unavailable", "The data store is busy; try again"),
+}
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457; `code` is stable, `detail` is for people. Further members belong to the code.",
+    "required": ["type", "title", "status", "detail", "code", "instance"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:tollgate:error:not_found"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "instance": {"type": "string", "description": "the request's id"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def merged(apps: Iterable[AdminApi], other: Mapping[str, Any], server: str) -> dict[str, Any]:
+    """The document of all endpoints.
+
+    ``other`` has ``paths`` and ``components`` of routes that are no admin endpoints, taken as they are; ``server`` is
+    the path under which the API's root is reached. Raises ValueError if two schemas of one name differ.
+    """
+    paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    taken: set[str] = set()
+    for app in apps:
+        own = json.loads(app.get_openapi_json_schema(title=TITLE, version=VERSION))
+        _add_schemas(schemas, own.get("components", {}).get("schemas", {}))
+        for path, item in own.get("paths", {}).items():
+            for method, operation in item.items():
+                paths.setdefault(path, {})[method] = _finished(operation, path, app.action, taken)
+    for path, item in other.get("paths", {}).items():
+        paths.setdefault(path, {}).update(item)
+    _add_schemas(schemas, other.get("components", {}).get("schemas", {}))
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": VERSION, "description": _DESCRIPTION},
+        "servers": [{"url": server or "/"}],
+        "tags": [{"name": tag} for tag in _tags(paths)],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "securitySchemes": _SECURITY_SCHEMES,
+            "responses": {_error_name(status): _error_response(status) for status in _ERRORS},
+            "schemas": dict(sorted(schemas.items())),
+        },
+    }
+
+
+def _finished(operation: dict[str, Any], path: str, action: Action | None, taken: set[str]) -> dict[str, Any]:
+    """An endpoint's operation with what all of them share."""
+    name = _operation_id(operation["operationId"], path)
+    if name in taken:
+        name = operation["operationId"]
+    taken.add(name)
+    answers = {code: answer for code, answer in operation["responses"].items() if int(code) < HTTPStatus.BAD_REQUEST}
+    errors = {str(int(status)): {"$ref": f"#/components/responses/{_error_name(status)}"} for status in _ERRORS}
+    finished = operation | {"operationId": name, "responses": answers | errors}
+    finished["security"] = [{scheme: []} for scheme in _SECURITY_SCHEMES] if action else []
+    if action:
+        roles = ", ".join(sorted(GRANTS[action]))
+        finished["description"] = f"{operation.get('description') or ''}\n\nRoles: {roles}".strip()
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query" and parameter["name"] in _PAGING:
+            parameter["schema"] = parameter["schema"] | _PAGING[parameter["name"]]
+    if name in EXAMPLES:
+        finished["requestBody"]["content"]["application/json"]["example"] = EXAMPLES[name]
+    return finished
+
+
+def _operation_id(generated: str, path: str) -> str:
+    """The handler's own name: Powertools appends path and method to it."""
+    return generated.partition("".join(character if character.isalnum() else "_" for character in path))[0].rstrip("_")
+
+
+def _add_schemas(schemas: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, schema in more.items():
+        if name in _FOREIGN_SCHEMAS:
+            continue
+        plain = _with_numbers(schema)
+        if schemas.setdefault(name, plain) != plain:
+            message = f"two schemas are named {name}"
+            raise ValueError(message)
+
+
+def _with_numbers(schema: Any) -> Any:
+    """The schema with defaults of numbers as numbers; pydantic writes those of decimals as text."""
+    if isinstance(schema, list):
+        return [_with_numbers(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _with_numbers(entry) for name, entry in schema.items()}
+    if plain.get("type") == "number" and isinstance(plain.get("default"), str):
+        plain["default"] = money.to_json(Decimal(plain["default"]))
+    return plain
+
+
+def _tags(paths: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return sorted({tag for item in paths.values() for operation in item.values() for tag in operation.get("tags", ())})
+
+
+def _error_name(status: HTTPStatus) -> str:
+    return status.name.title().replace("_", "")
+
+
+def _error_response(status: HTTPStatus) -> dict[str, Any]:
+    code, detail = _ERRORS[status]
+    example = {
+        "type": f"urn:tollgate:error:{code}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+        "instance": "6f0f9f0e-2f4c-4b37-9d4b-0d3c5a6f6a10",
+    }
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+    return {"description": status.phrase, "content": {problems.CONTENT_TYPE: content}}
