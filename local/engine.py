@@ -23,6 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from moto import mock_aws
 from moto.core.models import botocore_stubber
+from moto.dynamodb.models import dynamodb_backends
 from moto.kms.models import kms_backends
 
 from local import transactions
@@ -53,6 +54,7 @@ class Engine:
         self.embedded = server is not None
         self._server = server
         self._mock = mock
+        self._clients: dict[str, Any] = {}
 
     def check(self) -> None:
         """Raise EngineError unless a DynamoDB answers."""
@@ -73,12 +75,12 @@ class Engine:
         self._mock.stop()
 
     def client(self, service: str) -> Any:
-        """A botocore client of `service` on this engine."""
-        local: dict[str, Any] = {}
-        if service.startswith("dynamodb"):
-            local["endpoint_url"] = self.endpoint_url
-        make: Any = boto3.client  # its stubs know literal service names only
-        return make(service, **local)
+        """The botocore client of `service` on this engine."""
+        if service not in self._clients:
+            local = {"endpoint_url": self.endpoint_url} if service.startswith("dynamodb") else {}
+            make: Any = boto3.client  # its stubs know literal service names only
+            self._clients[service] = make(service, **local)
+        return self._clients[service]
 
     @cached_property
     def key_id(self) -> str:
@@ -110,10 +112,16 @@ class Engine:
             client.update_time_to_live(TableName=name, TimeToLiveSpecification=specification)
 
     def recreate_table(self, arguments: Mapping[str, Any], ttl_attribute: str | None) -> None:
-        """An empty table in place of whatever has its name; for tests."""
-        client = self.client("dynamodb")
-        with suppress(client.exceptions.ResourceNotFoundException):
-            client.delete_table(TableName=arguments["TableName"])
+        """The table without items and with a new stream; for tests."""
+        name = arguments["TableName"]
+        if not self.embedded:
+            client = self.client("dynamodb")
+            with suppress(client.exceptions.ResourceNotFoundException):
+                client.delete_table(TableName=name)
+        elif name in (tables := dynamodb_backends[ACCOUNT_ID][REGION].tables):
+            with LOCK:
+                transactions.empty(tables[name])
+            return
         self.ensure_table(arguments, ttl_attribute)
 
 

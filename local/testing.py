@@ -38,9 +38,6 @@ def process_engine(endpoint_url: str | None) -> Engine:
     return start_engine(endpoint_url)
 
 
-_engine = process_engine
-
-
 @contextmanager
 def local_cloud(settings: Settings | None = None) -> Iterator[Cloud]:
     """The template on an empty table; the process's environment is put back afterwards.

@@ -53,6 +53,12 @@ def install() -> None:
             setattr(owner, name, method)
 
 
+def empty(table: Table) -> None:
+    """Take every item out of the table and give it a new stream."""
+    table.items.clear()
+    table.set_stream_specification(table.stream_specification)
+
+
 class _Operation:
     """One entry of `TransactItems`."""
 

@@ -33,8 +33,7 @@ def clock() -> Iterator[FakeClock]:
     """The time of every service that handlers use."""
     fake = FakeClock()
     services = [
-        getattr(importlib.import_module(f"tollgate.{module}"), factory)()
-        for module, factory in _SERVICES.items()
+        getattr(importlib.import_module(f"tollgate.{module}"), factory)() for module, factory in _SERVICES.items()
     ]
     real = [service.clock for service in services]
     for service in services:

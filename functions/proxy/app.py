@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 import aiohttp
 import orjson
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from proxy.calls import CallRunner
+from proxy.calls import CallRunner, StreamingCall
 from proxy.requests import body_of, inbound, parsed
 from proxy.upstream import Upstream
 from tollgate.aws.dynamodb import DynamoDB
@@ -51,10 +53,18 @@ class Gateway:
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs ``work`` even if whoever waits for it is cancelled: an admitted call is always settled."""
+        task = self._kept(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._kept(_abandoned(task))
+            raise
+
+    def _kept(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return task
 
     async def drain(self) -> None:
         """Waits for the calls that still run."""
@@ -70,14 +80,18 @@ async def complete(request: Request) -> Response:
     entitlement = await gateway.entitlements.read(arrived.credential, arrived.hint)
     raw = await body_of(request)
     body = parsed(raw, path)
-    admitted = await gateway.admission.admit(
-        entitlement, body, size=len(raw), route=path, started_at=arrived.started_at, deadline=arrived.deadline
-    )
-    if admitted.call.streamed and path != "/embeddings":
-        stream = await gateway.to_the_end(gateway.calls.open_stream(admitted, body, path, arrived.deadline))
-        return _Kept(gateway, stream)
-    content, headers = await gateway.to_the_end(gateway.calls.whole(admitted, body, path, arrived.deadline))
-    return Response(content, headers=headers, media_type="application/json")
+
+    async def call() -> StreamingCall | Response:
+        admitted = await gateway.admission.admit(
+            entitlement, body, size=len(raw), route=path, started_at=arrived.started_at, deadline=arrived.deadline
+        )
+        if admitted.call.streamed:
+            return await gateway.calls.open_stream(admitted, body, path, arrived.deadline)
+        content, headers = await gateway.calls.whole(admitted, body, path, arrived.deadline)
+        return Response(content, headers=headers, media_type="application/json")
+
+    answer = await gateway.to_the_end(call())
+    return _Kept(gateway, answer) if isinstance(answer, StreamingCall) else answer
 
 
 async def list_models(request: Request) -> Response:
@@ -100,10 +114,17 @@ async def healthy(_: Request) -> Response:
     return Response("ok", media_type="text/plain")
 
 
+async def _abandoned(task: asyncio.Task[Any]) -> None:
+    """Settles the stream that nobody will send, because whoever waited for it was cancelled."""
+    await asyncio.wait([task])
+    if not task.cancelled() and task.exception() is None and isinstance(task.result(), StreamingCall):
+        await task.result().abandon()
+
+
 class _Kept(Response):
     """Sends a streamed call as a task of the gateway, so that a shutdown waits until it is settled."""
 
-    def __init__(self, gateway: Gateway, stream: Any) -> None:
+    def __init__(self, gateway: Gateway, stream: StreamingCall) -> None:
         super().__init__()
         self._gateway = gateway
         self._stream = stream
@@ -165,6 +186,13 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         await app.state.gateway.drain()
 
 
+def _cors() -> list[Middleware]:
+    """Preflight is API Gateway's; this puts the header on answers to the pages of the stack's origins."""
+    origins = settings().cors_origins
+    shown = ["x-request-id", "x-tollgate-cost-usd", "x-tollgate-credits-remaining", "x-tollgate-max-tokens"]
+    return [Middleware(CORSMiddleware, allow_origins=origins, expose_headers=shown)] if origins else []
+
+
 app = Starlette(
     routes=[
         Route("/v1/chat/completions", complete, methods=["POST"]),
@@ -174,6 +202,7 @@ app = Starlette(
         Route("/v1/models/{model:path}", get_model, methods=["GET"]),
         Route("/healthz", healthy, methods=["GET"]),
     ],
+    middleware=_cors(),
     lifespan=_lifespan,
     exception_handlers={TollgateError: _refused, 404: _no_route, 405: _no_route, Exception: _unexpected},
 )

@@ -6,26 +6,26 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import orjson
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from proxy.requests import outgoing, wants_usage
 from proxy.streams import DONE_FRAME, StreamRelay, error_frame
 from proxy.upstream import Answer, Upstream
 from proxy.usage import reported, shown
-from tollgate.core.errors import ProviderError, ProviderTimeoutError, ProviderUnavailableError, StoreUnavailableError
+from tollgate.core.errors import ProviderError, ProviderTimeoutError, ProviderUnavailableError
 from tollgate.core.money import plain
 from tollgate.http import openai_errors
 from tollgate.metering.admission import Admitted
-from tollgate.metering.catalogue import Target
 from tollgate.metering.model import Call, Detail, Usage
 from tollgate.metering.settlement import Settlement
 from tollgate.metering.store import Balance
 from tollgate.metering.tokens import count_prompt, count_text, texts_of
-from tollgate.telemetry import Event, logger
+from tollgate.models.prices import TargetPrice
 
 # The provider is stopped this long before the process may be frozen, so that the call can still be settled.
 SETTLE_SECONDS = 10
@@ -49,13 +49,15 @@ class CallRunner:
         """A buffered answer and its headers, settled. Raises the ProviderError that the client is to see."""
         call = admitted.call
         async with self._failing(call), asyncio.timeout(_seconds_to(deadline)):
-            answer, target = await self._open(admitted, request, path)
+            answer, price = await self._open(admitted, request, path)
             body = _object(await answer.read())
-        usage = reported(body.get("usage")) or _within(admitted, _counted(request, body))
-        balance = await self._settlement.succeed(call, usage, target.current_price())
+        usage = reported(body.get("usage"))
+        if usage is None:
+            usage = _within(admitted, _counted(request, body))
+            body["usage"] = shown(usage)
+        balance = await self._settlement.succeed(call, usage, price)
         body["id"] = f"chatcmpl-{call.call_id}"
         body["model"] = call.requested_model
-        body.setdefault("usage", shown(usage))
         return orjson.dumps(body), headers_of(call, balance)
 
     async def open_stream(
@@ -63,8 +65,8 @@ class CallRunner:
     ) -> StreamingCall:
         """A stream whose provider has begun to answer. Raises its ProviderError, settled, while a status can say it."""
         async with self._failing(admitted.call), asyncio.timeout(_seconds_to(deadline)):
-            answer, target = await self._open(admitted, request, path)
-        return StreamingCall(admitted, request, answer, target, self._settlement, deadline)
+            answer, price = await self._open(admitted, request, path)
+        return StreamingCall(admitted, request, answer, price, self._settlement, deadline)
 
     @asynccontextmanager
     async def _failing(self, call: Call) -> AsyncIterator[None]:
@@ -76,10 +78,12 @@ class CallRunner:
             await self._settlement.fail(call, str(error))
             raise error from failure
 
-    async def _open(self, admitted: Admitted, request: dict[str, Any], path: str) -> tuple[Answer, Target]:
-        answer, target = await self._upstream.open(admitted, outgoing(request, admitted.send_max_tokens), path)
-        admitted.call.price_version = target.price.version
-        return answer, target
+    async def _open(self, admitted: Admitted, request: dict[str, Any], path: str) -> tuple[Answer, TargetPrice]:
+        sent = outgoing(request, admitted.send_max_tokens, streamed=admitted.call.streamed)
+        answer, target = await self._upstream.open(admitted, sent, path)
+        price = target.current_price()
+        admitted.call.price_version = price.version
+        return answer, price
 
 
 class StreamingCall:
@@ -90,7 +94,7 @@ class StreamingCall:
         admitted: Admitted,
         request: dict[str, Any],
         answer: Answer,
-        target: Target,
+        price: TargetPrice,
         settlement: Settlement,
         deadline: float,
     ) -> None:
@@ -98,16 +102,16 @@ class StreamingCall:
         self._call = admitted.call
         self._request = request
         self._answer = answer
-        self._target = target
         self._settlement = settlement
         self._deadline = deadline
-        self._price = target.current_price()
+        self._price = price
         self._relay = StreamRelay(self._call.call_id, self._call.requested_model, wants_usage=wants_usage(request))
         self._left = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relays until the provider ends, breaks off, or the client leaves; then settles; then ends the response."""
         headers = SSE_HEADERS | headers_of(self._call, None)
+        send = self._noticing(send)
         await send({"type": "http.response.start", "status": 200, "headers": _raw(headers)})
         watcher = asyncio.create_task(self._watch(receive))
         try:
@@ -118,13 +122,26 @@ class StreamingCall:
         ending = self._ending(failure)
         await _send(send, ending)
         # The client has everything; the function must not end before the books do (design section 1).
-        try:
-            balance = await self._settle(failure)
-            await _send(send, _comment(self._call, balance))
-        except StoreUnavailableError as error:
-            # The hold stands; the sweeper ends the call.
-            logger.error(Event.UNSETTLED, extra={"call_id": self._call.call_id, "reason": error.message})
+        balance = await self._settle(failure)
+        await _send(send, _comment(self._call, balance))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def abandon(self) -> None:
+        """Ends a call whose client is gone before anything could be sent."""
+        self._left = True
+        self._answer.close()
+        await self._settle(None)
+
+    def _noticing(self, send: Send) -> Send:
+        """``send`` for servers that raise when the client has gone: the call goes on to its settlement."""
+
+        async def noticing(message: Message) -> None:
+            try:
+                await send(message)
+            except OSError:
+                self._left = True
+
+        return noticing
 
     async def _watch(self, receive: Receive) -> None:
         """Closing the provider's connection is what ends the relay when the client has gone."""
@@ -143,6 +160,8 @@ class StreamingCall:
                     await _send(send, self._relay.feed(data))
                     if self._left:
                         return None
+                    if self._relay.done:
+                        break
         except TimeoutError:
             return ProviderTimeoutError("The provider did not finish in time")
         except (aiohttp.ClientError, OSError):
@@ -155,8 +174,14 @@ class StreamingCall:
         return None
 
     def _usage(self) -> Usage:
-        counted = self._relay.counted(count_prompt(self._request))
-        return self._relay.usage or _within(self._admitted, counted)
+        told = self._relay.usage
+        if told is not None and self._relay.finished:
+            return told
+        counted = _within(self._admitted, self._relay.counted(count_prompt(self._request)))
+        if told is None:
+            return counted
+        # Providers that report as they go may lag behind what they have produced.
+        return told if told.output >= counted.output else replace(told, output=counted.output, estimated=True)
 
     def _ending(self, failure: ProviderError | None) -> bytes:
         if failure is not None:
@@ -207,8 +232,9 @@ def _within(admitted: Admitted, usage: Usage) -> Usage:
 
 def _counted(request: dict[str, Any], body: dict[str, Any]) -> Usage:
     """Our own count of a buffered answer without usage."""
-    choices = body.get("choices")
-    texts = texts_of([choice.get("message", choice) for choice in choices]) if isinstance(choices, list) else []
+    listed = body.get("choices")
+    choices = [choice for choice in listed if isinstance(choice, dict)] if isinstance(listed, list) else []
+    texts = texts_of([choice.get("message", choice) for choice in choices])
     return Usage(count_prompt(request), sum(map(count_text, texts)), estimated=True)
 
 
@@ -219,6 +245,8 @@ def _object(raw: bytes) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise ProviderUnavailableError("The provider's answer was not JSON")
+    if body.get("error"):
+        raise ProviderUnavailableError("The provider failed after it had begun to answer")
     return body
 
 

@@ -30,8 +30,10 @@ class StreamRelay:
         self._template: dict[str, Any] = {}
         self._pieces: list[str] = []
         self._usage_shown = False
+        self._begun: set[str] = set()
+        self._ended: set[str] = set()
         self.usage: Usage | None = None
-        self.finished = False
+        self.done = False
         self.error: str | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -44,7 +46,7 @@ class StreamRelay:
         """The usage chunk for a client who asked for it and whose provider sends none."""
         if not self._wants_usage or self._usage_shown:
             return b""
-        return _frame({**self._template, "choices": [], "usage": shown(usage)})
+        return _frame({**self._template, "id": self._id, "model": self._alias, "choices": [], "usage": shown(usage)})
 
     def counted(self, input_tokens: int) -> Usage:
         """Our own count of what was streamed so far, marked as estimated."""
@@ -55,12 +57,17 @@ class StreamRelay:
         """Whether the client has got any output."""
         return bool(self._pieces)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the provider said all that it had to say: its own end, or the end of every choice."""
+        return self.done or bool(self._ended and self._ended == self._begun)
+
     def _line(self, line: bytes) -> bytes:
         if not line.startswith(_DATA):
             return b""
         payload = line[len(_DATA) :].strip()
         if payload == _DONE:
-            self.finished = True
+            self.done = True
             return b""
         try:
             chunk = orjson.loads(payload)
@@ -69,8 +76,7 @@ class StreamRelay:
         return self._chunk(chunk) if isinstance(chunk, dict) else b""
 
     def _chunk(self, chunk: dict[str, Any]) -> bytes:
-        if "error" in chunk:
-            error = chunk["error"]
+        if error := chunk.get("error"):
             self.error = str(error.get("message", error) if isinstance(error, dict) else error)
             return b""
         usage = reported(chunk.get("usage"))
@@ -80,10 +86,11 @@ class StreamRelay:
         chunk["model"] = self._alias
         if not self._template:
             self._template = {name: chunk.get(name) for name in ("id", "object", "created", "model")}
-        choices = chunk.get("choices")
+        listed = chunk.get("choices")
+        choices = [choice for choice in listed if isinstance(choice, dict)] if isinstance(listed, list) else []
         if not choices and "usage" in chunk and not self._wants_usage:
             return b""
-        for choice in choices or ():
+        for choice in choices:
             self._count(choice)
         if self._wants_usage:
             self._usage_shown = self._usage_shown or (usage is not None and not choices)
@@ -91,23 +98,28 @@ class StreamRelay:
             chunk.pop("usage", None)
         return _frame(chunk)
 
-    def _count(self, choice: Any) -> None:
+    def _count(self, choice: dict[str, Any]) -> None:
         """Whatever reaches the client as output counts: text, refusals, reasoning, tool calls."""
-        if not isinstance(choice, dict):
-            return
+        index = str(choice.get("index"))
+        self._begun.add(index)
         if choice.get("finish_reason"):
-            self.finished = True
-        text = _text_of(choice.get("delta") or {}) + str(choice.get("text") or "")
+            self._ended.add(index)
+        text = _text_of(_object(choice.get("delta"))) + str(choice.get("text") or "")
         if text:
             self._pieces.append(text)
 
 
 def _text_of(delta: dict[str, Any]) -> str:
     parts = [str(delta.get(name) or "") for name in ("content", "reasoning_content", "refusal")]
-    for tool in delta.get("tool_calls") or ():
-        function = tool.get("function") or {}
+    tools = delta.get("tool_calls")
+    for tool in tools if isinstance(tools, list) else ():
+        function = _object(_object(tool).get("function"))
         parts += [str(function.get("name") or ""), str(function.get("arguments") or "")]
     return "".join(parts)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _frame(chunk: dict[str, Any]) -> bytes:

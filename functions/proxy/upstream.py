@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -27,6 +31,11 @@ _AUTHENTICATION = {401, 403, 407}
 _OTHER_TARGET = {408, 429}
 _SERVER_ERROR = 500
 _OK = 200
+# How much of a refusal is read, and how long.
+_ERROR_BYTES = 65_536
+_ERROR_SECONDS = 5
+_SHORTEST_KEY = 8
+_WORD = re.compile(r"[\w.\[\]-]{1,100}", re.ASCII)
 
 
 class Answer(Protocol):
@@ -96,72 +105,93 @@ class Upstream:
             )
         except TimeoutError:
             raise ProviderTimeoutError("The provider did not answer in time") from None
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, ValueError):  # ValueError: a host name that cannot be one
             raise ProviderUnavailableError("The provider could not be reached") from None
-        call.provider_request_id = response.headers.get("x-request-id")
+        call.provider_request_id = _printable(response.headers.get("x-request-id"))
         if response.status != _OK:
-            await _refuse(response, target, secret, admitted.model.alias)
+            await _refuse(response, _Disguise(target, secret, place.url, admitted.model.alias))
         return HttpAnswer(response)
 
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
 
 
-async def _refuse(response: aiohttp.ClientResponse, target: Target, secret: Secret, alias: str) -> None:
+async def _refuse(response: aiohttp.ClientResponse, disguise: _Disguise) -> None:
     """Raises what a provider's status means to the client (Q-58)."""
-    try:
-        text = (await response.content.read(65_536)).decode(errors="replace")
-    except (aiohttp.ClientError, TimeoutError):
-        text = ""
-    finally:
-        response.close()
+    error = _error(await _read(response))
     if response.status in _AUTHENTICATION:
-        raise ProviderAuthenticationError(f"The provider refused Tollgate's credential for model '{alias}'")
+        raise ProviderAuthenticationError(f"The provider refused Tollgate's credential for model '{disguise.alias}'")
     if response.status >= _SERVER_ERROR or response.status < 400:
         raise ProviderUnavailableError(f"The provider failed with status {response.status}")
+    message = error.get("message") or error.get("detail")
     raise ProviderRequestError(
-        hidden(_message(text), target, secret, alias) or f"The provider answered {response.status}",
-        code=_type(text),
+        disguise.hide(str(message)) if message else f"The provider answered {response.status}",
+        code=_word(error.get("type")),
         status=response.status,
-        param=_member(text, "param"),
-        retry_after=response.headers.get("retry-after"),
+        param=_word(error.get("param")),
+        retry_after=_printable(response.headers.get("retry-after")),
     )
 
 
-def hidden(text: str, target: Target, secret: Secret, alias: str) -> str:
-    """A provider's text without upstream model name, address and secret: a virtual key never sees them."""
-    for secret_text, shown in (
-        (secret.api_key, "***"),
-        (target.litellm_model, alias),
-        (target.upstream_model, alias),
-        (target.api_base or "", "***"),
-        (secret.api_base or "", "***"),
-    ):
-        if len(secret_text) > 2:
-            text = text.replace(secret_text, shown)
-    return text[:1000]
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """What the provider says of its refusal, as far as it comes."""
+    text = b""
+    try:
+        async with asyncio.timeout(_ERROR_SECONDS):
+            async for part in response.content.iter_any():
+                text += part
+                if len(text) > _ERROR_BYTES:
+                    break
+    except (aiohttp.ClientError, TimeoutError):
+        pass
+    finally:
+        response.close()
+    return text
 
 
-def _error(text: str) -> dict[str, Any]:
+def _error(text: bytes) -> dict[str, Any]:
+    """The provider's error object. A page of HTML says nothing to a client, and too much about the provider."""
     try:
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {"message": text}
+        return {}
     if isinstance(parsed, list) and parsed:  # Gemini wraps its error in a list
         parsed = parsed[0]
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else text
-    return error if isinstance(error, dict) else {"message": str(error)}
+    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
+    return error if isinstance(error, dict) else {"message": error}
 
 
-def _message(text: str) -> str:
-    error = _error(text)
-    return str(error.get("message") or error.get("detail") or text)
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
-def _type(text: str) -> str | None:
-    return _member(text, "type")
+def _printable(value: str | None) -> str | None:
+    """A header of the provider's, if it can be stored and passed on."""
+    return value[:200] if value is not None and value.isascii() and value.isprintable() else None
 
 
-def _member(text: str, name: str) -> str | None:
-    value = _error(text).get(name)
-    return value if isinstance(value, str) else None
+@dataclass(frozen=True, slots=True)
+class _Disguise:
+    """What a virtual key never sees: the upstream's model name, address and secret."""
+
+    target: Target
+    secret: Secret
+    url: str
+    alias: str
+
+    def hide(self, text: str) -> str:
+        """A provider's text with the alias for its model, and stars for the rest; at most 1,000 characters."""
+        parts = urlsplit(self.url)
+        bases = [self.target.api_base, self.secret.api_base, f"{parts.scheme}://{parts.netloc}", parts.netloc]
+        # A provider without a key of its own is sent a short word that may stand anywhere.
+        keys = [self.secret.api_key] if len(self.secret.api_key) >= _SHORTEST_KEY else []
+        hidden = _alternatives([*keys, *filter(None, bases), parts.hostname or parts.netloc])
+        models = _alternatives([self.target.litellm_model, self.target.upstream_model])
+        # A dated or tagged form of the name is the name, too.
+        pattern = rf"(?P<hidden>{hidden})|(?<!\w)(?:{models})(?!\w)(?:[-:@.]\w+)*"
+        shown = re.sub(pattern, lambda found: "***" if found["hidden"] else self.alias, text, flags=re.IGNORECASE)
+        return shown[:1000]
+
+
+def _alternatives(texts: list[str]) -> str:
+    return "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))

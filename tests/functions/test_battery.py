@@ -24,7 +24,9 @@ GUARDED = [endpoint for endpoint in ENDPOINTS if endpoint.function.removesuffix(
 WITH_BODY = [endpoint for endpoint in GUARDED if endpoint.valid.body is not None]
 WITH_VARIABLE = [(endpoint, variable) for endpoint in GUARDED for variable in endpoint.variables]
 # Where the request names a team outside the path.
-BY_TEAM_ID = [endpoint for endpoint in GUARDED if endpoint.function.startswith(("AddCredits", "GetCredit", "ListCredit"))]
+BY_TEAM_ID = [
+    endpoint for endpoint in GUARDED if endpoint.function.startswith(("AddCredits", "GetCredit", "ListCredit"))
+]
 HOSTILE = [
     "a%23b",
     "a%2Fb",

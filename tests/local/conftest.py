@@ -21,7 +21,7 @@ STACK = Path(__file__).parent / "cloud"
 DEMO = replace(Settings(), template=STACK / "template.yaml", code=STACK / "functions", layer=STACK / "functions")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cloud() -> Iterator[Cloud]:
     with local_cloud(DEMO) as running:
         yield running

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,11 +22,27 @@ if TYPE_CHECKING:
     from local.functions import Message, Receive, Send
 
 
-def command(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+# What `make run` reads from the environment, and a local cloud in this process may have set.
+READ = (
+    "PORT",
+    "HOST",
+    "MASTER_KEY",
+    "UPSTREAM_BASE_URL",
+    "UPSTREAM_API_KEY",
+    "LITELLM_COMPAT",
+    "DYNAMODB_ENDPOINT_URL",
+)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in READ} | changes
+
+
+def command(module: str, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env=environment(**changes),
         capture_output=True,
         text=True,
         timeout=30,
@@ -81,21 +97,20 @@ def free_port() -> str:
 
 def test_it_serves_a_call_and_stops_on_sigterm() -> None:
     """The first call of somebody who types `make run` and pastes the printed curl."""
-    environment = {**os.environ, "PORT": free_port(), "MASTER_KEY": "sk-of-this-test"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "local.run"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
+    own = environment(PORT=free_port(), MASTER_KEY="sk-of-this-test")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local.run"], cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True
+    )
+    try:
         assert process.stdout is not None
-        lines: list[str] = []
-        for line in process.stdout:
-            lines.append(line)
-            if line == "ready\n":
-                break
-        printed = "".join(lines)
-        curl = printed[printed.index("curl ") : printed.index("\n\nready")]
-        called = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=10, check=True)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        printed = "".join(takewhile(lambda line: line != "ready\n", process.stdout))
+        curl = printed[printed.index("curl ") :]
+        called = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=30, check=True)
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
     assert "admin key  sk-of-this-test\n" in printed
     answer = json.loads(called.stdout)
     assert answer["object"] == "chat.completion"

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 from local.template import Template
-from local.testing import MASTER_KEY, _engine
+from local.testing import MASTER_KEY, process_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 
 _given_endpoint = os.environ.get("DYNAMODB_ENDPOINT_URL") or None
-engine = _engine(_given_endpoint)
+engine = process_engine(_given_endpoint)
 template = Template.load(ROOT / "template.yaml")
 
 os.environ.update(next(iter(template.functions().values())).environment)
@@ -38,6 +39,20 @@ if _given_endpoint is None:
     del os.environ["DYNAMODB_ENDPOINT_URL"]
 
 
+_client = engine.client("dynamodb")
+TABLE = template.table()["TableName"]
+engine.ensure_table(template.table(), template.ttl_attribute())
+
+
 def empty_table() -> None:
-    """The table as the template declares it, without items."""
-    engine.recreate_table(template.table(), template.ttl_attribute())
+    """Takes every item out of the table."""
+    pages = _client.get_paginator("scan").paginate(TableName=TABLE, ProjectionExpression="PK, SK")
+    found = [{"DeleteRequest": {"Key": item}} for page in pages for item in page["Items"]]
+    write(found)
+
+
+def write(requests: list[dict[str, Any]]) -> None:
+    """Sends any number of put and delete requests."""
+    for start in range(0, len(requests), 25):
+        answer = _client.batch_write_item(RequestItems={TABLE: requests[start : start + 25]})
+        assert not answer["UnprocessedItems"]

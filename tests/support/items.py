@@ -6,11 +6,10 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from tests.support.environment import engine, template
+from tests.support.environment import TABLE, engine, write
 
 _plain = TypeDeserializer()
 _client = engine.client("dynamodb")
-_TABLE = template.table()["TableName"]
 
 
 def all_items() -> list[dict[str, Any]]:
@@ -20,7 +19,7 @@ def all_items() -> list[dict[str, Any]]:
 
 def raw_items() -> list[dict[str, Any]]:
     """Every item of the table, in DynamoDB's JSON."""
-    pages = _client.get_paginator("scan").paginate(TableName=_TABLE)
+    pages = _client.get_paginator("scan").paginate(TableName=TABLE)
     return [item for page in pages for item in page["Items"]]
 
 
@@ -32,3 +31,8 @@ def partition(pk: str) -> list[dict[str, Any]]:
 def audit_events() -> list[dict[str, Any]]:
     """Every audit event, oldest first."""
     return sorted((item for item in all_items() if item["kind"] == "audit_event"), key=lambda item: item["SK"])
+
+
+def put_raw(items: list[dict[str, Any]]) -> None:
+    """Puts items back as ``raw_items`` gave them."""
+    write([{"PutRequest": {"Item": item}} for item in items])

@@ -158,10 +158,11 @@ def test_gateway_responses_carry_both_shapes(template: Template) -> None:
         text = own["ResponseTemplates"]["application/json"]
         text = text.replace("$context.error.messageString", '"text"')
         body = json.loads(re.sub(r"\$context\.[\w.]+", "text", text))
-        assert body.keys() == {"type", "title", "status", "detail", "code", "error"}, kind
+        assert body.keys() == {"type", "title", "status", "detail", "code", "instance", "error"}, kind
         assert body["error"].keys() == {"message", "type", "param", "code"}, kind
         assert body["status"] == own["StatusCode"] == int(body["error"]["code"]), kind
         assert body["detail"] == body["error"]["message"], kind
+        assert body["type"] == f"urn:tollgate:error:{body['code']}", kind
 
 
 @pytest.mark.parametrize(
@@ -173,10 +174,10 @@ def test_gateway_responses_carry_both_shapes(template: Template) -> None:
         ("DEFAULT_4XX", 400, '"detail":$context.error.messageString'),
         ("REQUEST_TOO_LARGE", 413, '"code":"request_too_large"'),
         ("THROTTLED", 429, '"type":"throttling_error"'),
-        ("AUTHORIZER_FAILURE", 500, "$context.requestId"),
-        ("DEFAULT_5XX", 500, "$context.requestId"),
-        ("INTEGRATION_FAILURE", 502, "$context.requestId"),
-        ("INTEGRATION_TIMEOUT", 504, "$context.requestId"),
+        ("AUTHORIZER_FAILURE", 500, '"detail":"Internal error"'),
+        ("DEFAULT_5XX", 500, '"detail":"Internal error"'),
+        ("INTEGRATION_FAILURE", 502, '"detail":"No answer"'),
+        ("INTEGRATION_TIMEOUT", 504, '"detail":"No answer in time"'),
     ],
 )
 def test_gateway_response(template: Template, kind: str, status: int, text: str) -> None:

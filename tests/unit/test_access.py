@@ -47,7 +47,7 @@ GROUPS = {"basic": ("fast", "gpt-*"), "nested": ("basic",), "all": ("*",)}
         (["slow", "basic"], "fast", True),
     ],
 )
-def test_allows(entries: list[str], alias: str, opened: bool) -> None:
+def test_allows(entries: list[str], alias: str, *, opened: bool) -> None:
     assert allows(entries, alias, GROUPS) is opened
 
 

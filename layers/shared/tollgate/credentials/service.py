@@ -46,17 +46,12 @@ class CredentialService:
         Raises RefusedRequestError for an unknown provider or organization, AlreadyExistsError for a name that its owner
         has already.
         """
-        missing = f"Organization '{request.organization_id}' not found"
+        missing = _missing_organization(request.organization_id)
         authorize(caller, Action.CREDENTIAL_WRITE, Owner(request.organization_id), missing=missing)
         provider = _provider(request.provider)
         options = request.options.given()
         _check_address(provider, request.api_base, options)
-        organization = None
-        if request.organization_id is not None:
-            organization = _organization(request.organization_id)
-            if organization is None:
-                raise RefusedRequestError(missing, param="organization_id", code="unknown_organization")
-        uid = organization.uid if organization else None
+        uid = _owner_uid(request.organization_id)
         now = self.clock()
         credential_id = ids.new_ulid()
         credential = Credential(
@@ -167,7 +162,7 @@ class CredentialService:
         return CredentialDeleted(credential_id=credential_id, deleted=True)
 
     def _readable(self, caller: Principal, organization_id: str) -> Organization:
-        missing = f"Organization '{organization_id}' not found"
+        missing = _missing_organization(organization_id)
         authorize(caller, Action.CREDENTIAL_READ, Owner(organization_id), missing=missing)
         organization = _organization(organization_id)
         if organization is None:
@@ -211,6 +206,21 @@ def _provider(name: str) -> Provider:
 def _organization(organization_id: str) -> Organization | None:
     organization = organizations.find(organization_id)
     return None if organization is None or organization.deleting else organization
+
+
+def _owner_uid(organization_id: str | None) -> str | None:
+    """The uid under which an owner's credentials are kept; RefusedRequestError for an unknown organization."""
+    if organization_id is None:
+        return None
+    organization = _organization(organization_id)
+    if organization is None:
+        missing = _missing_organization(organization_id)
+        raise RefusedRequestError(missing, param="organization_id", code="unknown_organization")
+    return organization.uid
+
+
+def _missing_organization(organization_id: str | None) -> str:
+    return f"Organization '{organization_id}' not found"
 
 
 def _check_address(provider: Provider, api_base: str | None, options: dict[str, str]) -> None:

@@ -1,7 +1,8 @@
 """The factory of every admin handler: one resolver, one caller, one error shape.
 
 A handler file says ``app = admin_api(Action.X)``, one route, ``handler = app.resolve``. Identity and the right to the
-action are settled before the body is looked at, so that a broken body never tells a stranger more than 401 or 403 (Q-10).
+action are settled before the body is looked at, so that a broken body never tells a stranger more than 401 or 403
+(Q-10).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from json import JSONDecodeError
 from typing import Any
 from urllib.parse import unquote
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as RouteNotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
@@ -26,6 +28,7 @@ from tollgate.auth.policy import Action, admit
 from tollgate.core.errors import InvalidRequestError, NotFoundError, RequestTooLargeError, TollgateError
 from tollgate.http import json, problems
 from tollgate.http.identity import principal_of
+from tollgate.settings import settings
 from tollgate.telemetry import Event, count, logger, metrics
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
@@ -41,6 +44,7 @@ class AdminApi(APIGatewayRestResolver):
             serializer=json.dumps,
             json_body_deserializer=_body_of,
             response_validation_error_http_code=HTTPStatus.INTERNAL_SERVER_ERROR,
+            cors=_cors(settings().cors_origins),
         )
         self.action = action
         self.exception_handler(TollgateError)(self._refused)
@@ -54,23 +58,28 @@ class AdminApi(APIGatewayRestResolver):
         """Answers one API Gateway proxy event."""
         logger.append_keys(request_id=_request_id(event), route=event.get("resource"))
         try:
-            _check_size(event)
-            if self.action is not None:
-                caller = principal_of(event)
-                admit(caller, self.action)
-                self.append_context(caller=caller)  # type: ignore[no-untyped-call]
-                logger.append_keys(actor=caller.actor)
-        except TollgateError as error:
-            answer = problems.problem(error, _request_id(event))
-            self._observe(error, answer.status_code)
-            self.clear_context()  # type: ignore[no-untyped-call]
-            return _as_event(answer)
-        else:
             return super().resolve(event, context)
         finally:
             count("Requests")
             metrics.flush_metrics()
             logger.remove_keys(["actor"])
+
+    def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
+        # Powertools validates the body before any middleware of ours runs; identity comes before that.
+        try:
+            self._admit()
+        except TollgateError as error:
+            return ResponseBuilder(response=self._refused(error), serializer=self._serializer, route=route)
+        return super()._call_route(route, route_arguments)
+
+    def _admit(self) -> None:
+        event = self.current_event.raw_event
+        _check_size(event)
+        if self.action is not None:
+            caller = principal_of(event)
+            admit(caller, self.action)
+            self.append_context(caller=caller)  # type: ignore[no-untyped-call]
+            logger.append_keys(actor=caller.actor)
 
     def route(self, *args: Any, **kwargs: Any) -> Any:
         """As Powertools' own, except that a greedy variable is known to the validation by its plain name."""
@@ -139,6 +148,13 @@ def admin_api(action: Action | None) -> AdminApi:
     return AdminApi(action)
 
 
+def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
+    """Preflight is API Gateway's; this puts the header on answers to the pages of the stack's origins."""
+    if not origins:
+        return None
+    return CORSConfig(allow_origin=origins[0], extra_origins=list(origins[1:]), expose_headers=["x-request-id"])
+
+
 def _body_of(text: str) -> Any:
     """The body's JSON. An array is refused here: Powertools would take its first element for the body."""
     value = json.loads(text)
@@ -163,15 +179,3 @@ def _check_size(event: Mapping[str, Any]) -> None:
 
 def _request_id(event: Mapping[str, Any]) -> str:
     return str((event.get("requestContext") or {}).get("requestId") or "")
-
-
-def _as_event(answer: Response[str]) -> dict[str, Any]:
-    return {
-        "statusCode": answer.status_code,
-        "multiValueHeaders": {
-            "Content-Type": [answer.content_type],
-            **{name: [value] if isinstance(value, str) else value for name, value in answer.headers.items()},
-        },
-        "body": answer.body,
-        "isBase64Encoded": False,
-    }

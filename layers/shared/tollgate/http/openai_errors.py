@@ -35,7 +35,7 @@ _ROWS: dict[type[errors.TollgateError], _Row] = {
     errors.TollgateError: _Row(500, "internal_server_error"),
     errors.InvalidRequestError: _Row(400, "invalid_request_error"),
     errors.RequestTooLargeError: _Row(413, "request_too_large"),
-    errors.UnauthenticatedError: _Row(401, "token_not_found_in_db"),
+    errors.UnauthenticatedError: _Row(401),
     errors.KeyExpiredError: _Row(401, "expired_key", 400),
     errors.ForbiddenError: _Row(403),
     errors.BlockedError: _Row(401, "auth_error"),

@@ -19,16 +19,19 @@ from tollgate.core.errors import (
     StoreUnavailableError,
     UnknownModelError,
 )
-from tollgate.core.money import ZERO, plain, quantise
+from tollgate.core.money import plain, quantise
 from tollgate.metering.bounds import Bounds, bounds_of
 from tollgate.metering.catalogue import Catalogue, CatalogueCache, Model
 from tollgate.metering.charging import charge
 from tollgate.metering.model import Account, Call, Charge, Entitlement
 from tollgate.metering.store import Balance, MeteringStore
 from tollgate.models.access import allows, visible
+from tollgate.telemetry import Event, logger
 
 # A hold outlives the function's deadline by this much (design section 3).
 HOLD_MARGIN_SECONDS = 60
+# Reservations tried while others change the balance between reading and reserving.
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ class Admission:
         catalogue = await self._catalogues.at(entitlement.catalogue_version)
         model = self._model(entitlement, catalogue, request, route)
         bounds = bounds_of(request, size, model.context_window, model.max_output_tokens)
-        if route.endswith("/embeddings"):
+        embeddings = route.endswith("/embeddings")
+        if embeddings:
             bounds = Bounds(bounds.input, 0, 1, explicit=True, sent=False)
         call_id = ids.new_call_id(int(started_at * 1000))
         call = Call(
@@ -102,7 +106,7 @@ class Admission:
             hold_id=ids.hold_id_of(call_id),
             entitlement=entitlement,
             requested_model=model.alias,
-            streamed=bool(request.get("stream")),
+            streamed=bool(request.get("stream")) and not embeddings,
             started_at=started_at,
             expires_at=int(deadline) + HOLD_MARGIN_SECONDS,
             max_output_tokens=bounds.output,
@@ -142,37 +146,45 @@ class Admission:
     async def _reserve(self, call: Call, account: Account, bound: _Bound) -> None:
         """Holds the bound; if the account cannot carry it, the affordable part of its output (Q-14)."""
         output = bound.bounds.output
-        wanted = bound.charge(output)
-        short = await self._hold(call, account, wanted)
-        if short is not None and bound.bounds.output:
-            output = bound.affordable(short.available)
-            if output >= 1:
-                wanted = bound.charge(output)
-                call.shortened = True
-                short = await self._hold(call, account, wanted)
-        if short is not None:
-            raise _refusal(call, bound.charge(min(1, bound.bounds.output)), short)
-        call.reserved = wanted.credits
-        call.max_output_tokens = output
+        least = bound.charge(min(1, output))
+        attempts = range(_ATTEMPTS)
+        for attempt in attempts:
+            wanted = bound.charge(output)
+            short = await self._hold(call, account, wanted)
+            if short is None:
+                call.reserved = wanted.credits
+                call.max_output_tokens = output
+                call.shortened = output < bound.bounds.output
+                return
+            if short.available < least.credits or attempt == attempts[-1]:
+                raise _refusal(call, least, short)
+            output = max(bound.affordable(short.available), min(1, bound.bounds.output))
 
     async def _hold(self, call: Call, account: Account, bound: Charge) -> Balance | None:
         try:
             return await self._store.reserve(account.uid, call.hold_id, bound, call.expires_at)
         except StoreUnavailableError:
             # It may have taken effect although no answer came; the caller is refused and must not pay.
-            await self._store.release(account.uid, call.hold_id, bound.credits)
+            await self._release(account.uid, call.hold_id, bound.credits)
             raise
+
+    async def _release(self, account_uid: str, hold_id: str, reserved: Decimal) -> None:
+        try:
+            await self._store.release(account_uid, hold_id, reserved)
+        except StoreUnavailableError as error:
+            # If the hold stands, the sweeper will find it.
+            logger.error(Event.RELEASE_FAILED, extra={"hold_id": hold_id, "reason": error.message})
 
 
 def _refusal(call: Call, least: Charge, balance: Balance) -> Exception:
-    """429 if the credits are there but held by calls in flight (Q-15), else 403 with the account's figures."""
+    """429 if the credits are there but others hold, or just held, them (Q-15), else 403 with the account's figures."""
     figures: dict[str, Any] = {
         "scope": "team",
         "limit": balance.allocated,
         "spent": balance.used,
         "reserved": balance.held,
     }
-    if least.credits <= balance.remaining and balance.held > ZERO:
+    if least.credits <= balance.remaining:
         return ReservedError("Credits are reserved by calls in flight; try again in a moment", retry_after=1, **figures)
     who = "Team" if call.entitlement.team_id else "Account"
     return InsufficientCreditsError(

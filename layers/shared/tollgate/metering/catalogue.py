@@ -103,7 +103,7 @@ class CatalogueCache:
             return current
         async with self._loading:
             if self._current is None or self._current.version < version:
-                self._current = await self._load()
+                self._current = await self._load(version)
             return self._current
 
     def find(self, catalogue: Catalogue, alias: str) -> Model | None:
@@ -157,7 +157,10 @@ class CatalogueCache:
             json.loads(item["options"]["S"]) if "options" in item else {},
         )
 
-    async def _load(self) -> Catalogue:
+    async def _load(self, version: int) -> Catalogue:
+        """What is read now is at least as new as ``version``, which was read before, and may be a mix of that and a
+        write that goes on: so it counts as ``version``, never as the number that is read along.
+        """
         items = await self._db.query(
             {
                 "TableName": self._settings.table_name,
@@ -166,14 +169,11 @@ class CatalogueCache:
                 "ConsistentRead": True,
             }
         )
-        version = 0
         models = {ECHO: _echo()}
         groups = {name: group.model_aliases for name, group in BUILTIN_GROUPS.items()}
         for item in items:
             sort_key = item["SK"]["S"]
-            if sort_key == keys.CATALOGUE_VERSION:
-                version = int(item["number"]["N"])
-            elif sort_key.startswith(keys.model()) and item["active"]["BOOL"]:
+            if sort_key.startswith(keys.model()) and item["active"]["BOOL"]:
                 model = _model(item)
                 models[model.alias] = model
             elif sort_key.startswith(keys.access_group()):

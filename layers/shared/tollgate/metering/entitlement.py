@@ -74,7 +74,7 @@ class EntitlementReader:
         found = await self._db.batch_get(table, wanted)
         key = found.get((keys.key(key_id), keys.ENTITY))
         if key is None or _text(key, "status") != _ACTIVE:
-            raise UnauthenticatedError
+            raise _unknown()
         owners = _owners(_text(key, "team_id") or "", _text(key, "organization_id") or "")
         if not set(owners) <= set(wanted):
             found |= await self._db.batch_get(table, owners)
@@ -102,10 +102,12 @@ def _owners(team_id: str, organization_id: str) -> list[tuple[str, str]]:
 
 def _check_states(key: Item, team: Item | None, organization: Item | None) -> None:
     """The rows of Q-10 from 'deleted' to 'paused', in their order."""
-    if "team_id" in key and (team is None or _text(team, "uid") != _text(key, "team_uid")):
-        raise UnauthenticatedError
+    if "team_id" in key and (team is None or _flag(team, "deleting") or _text(team, "uid") != _text(key, "team_uid")):
+        raise _unknown()
     if "organization_id" in key and (organization is None or _flag(organization, "deleting")):
-        raise UnauthenticatedError
+        raise _unknown()
+    if team is not None and organization is not None and _text(team, "organization_uid") != _text(organization, "uid"):
+        raise _unknown()
     expires_at = _text(key, "expires_at")
     if expires_at and clock.from_stored(expires_at) <= clock.utc_now():
         raise KeyExpiredError
@@ -119,6 +121,11 @@ def _check_states(key: Item, team: Item | None, organization: Item | None) -> No
             raise TeamSuspendedError
         case "paused":
             raise TeamPausedError
+
+
+def _unknown() -> UnauthenticatedError:
+    """Revoked and deleted are the same as never issued (Q-10)."""
+    return UnauthenticatedError(code="token_not_found_in_db")
 
 
 def _account(team: Item | None, organization: Item | None) -> Account | None:

@@ -42,17 +42,18 @@ class Settlement:
         return await self._end(call)
 
     async def _end(self, call: Call) -> Balance | None:
-        actual = await self._store.record(call)
         account = call.entitlement.account
-        if account is None:
-            return None
-        if actual.credits > call.reserved:
-            _overrun(call)
         try:
+            actual = await self._store.record(call)
+            if account is None:
+                return None
+            if actual.credits > call.reserved:
+                _overrun(call)
             # None if the sweeper was quicker or our own settle was sent twice: the books are right all the same.
             return await self._store.settle(account.uid, call.hold_id, call.reserved, actual)
         except StoreUnavailableError as error:
-            # The record stands, so the sweeper will settle by it: no reason to keep the answer from the client.
+            # The hold stands, so the sweeper ends the call, by its record or its reservation: no reason to keep from
+            # the client an answer that he pays for.
             logger.error(Event.UNSETTLED, extra={"call_id": call.call_id, "reason": error.message})
             return None
 

@@ -77,7 +77,12 @@ class Sweeper:
             return
         expiries = [int(hold["M"]["x"]["N"]) for hold in item["h"]["M"].values()]
         change = (
-            {"UpdateExpression": "SET DUESK = :due", "ExpressionAttributeValues": {":due": {"S": due(min(expiries))}}}
+            {
+                "UpdateExpression": "SET DUESK = :due",
+                # Not where the account was deleted meanwhile.
+                "ConditionExpression": "attribute_exists(DUEPK)",
+                "ExpressionAttributeValues": {":due": {"S": due(min(expiries))}},
+            }
             if expiries
             else {
                 "UpdateExpression": "REMOVE DUEPK, DUESK",

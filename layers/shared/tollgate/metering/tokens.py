@@ -35,7 +35,25 @@ _RUNS = re.compile(
 _SEVERAL_WORDS = re.compile(r"\S[ \t]+\S")
 _HUMPS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _ENGLISH = frozenset(
-    {"the", "of", "and", "to", "is", "that", "for", "it", "you", "with", "are", "this", "be", "have", "as", "what", "how"}
+    {
+        "the",
+        "of",
+        "and",
+        "to",
+        "is",
+        "that",
+        "for",
+        "it",
+        "you",
+        "with",
+        "are",
+        "this",
+        "be",
+        "have",
+        "as",
+        "what",
+        "how",
+    }
     | {"please", "not", "or", "by", "from", "at", "an", "which", "we", "your", "can", "if", "about", "would", "there"}
     | {"do", "use", "they", "has", "make", "write", "should", "when", "explain", "give", "tell", "say", "why", "who"}
 )

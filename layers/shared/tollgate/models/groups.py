@@ -190,11 +190,7 @@ def _check_entries(entries: tuple[str, ...], known: tuple[str, ...]) -> None:
         raise InvalidRequestError(
             f"model_aliases: a group holds at most {MAX_GROUP_MODELS} entries", param="model_aliases"
         )
-    named = [
-        entry
-        for entry in entries
-        if entry not in known and entry != LOCAL_MODEL and not is_wildcard(entry)
-    ]
+    named = [entry for entry in entries if entry not in known and entry != LOCAL_MODEL and not is_wildcard(entry)]
     models = repository.find_all(named)
     unknown = [entry for entry in named if entry not in models]
     if unknown:

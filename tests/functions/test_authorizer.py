@@ -1,0 +1,165 @@
+"""The authorizer: who is calling, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import authorizer
+import pytest
+
+from local.events import Request, authorizer_event
+from tests.support import build
+from tests.support.api import MASTER_KEY, call
+from tests.support.environment import ROOT
+from tollgate.auth.credentials import key_id_of
+
+STAGE = "arn:aws:execute-api:us-east-1:123456789012:localapi00/prod/*/*"
+NOBODY = {"key_id": "", "team_id": "", "organization_id": "", "user_id": ""}
+DENIED = {
+    "principalId": "anonymous",
+    "policyDocument": {
+        "Version": "2012-10-17",
+        "Statement": [{"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": STAGE}],
+    },
+    "context": {"message": "Invalid or missing API key"},
+}
+
+
+@pytest.fixture(autouse=True)
+def team(empty_table: None) -> str:
+    """A key of a team."""
+    build.organization()
+    return str(build.team()["virtual_key"])
+
+
+def ask(path: str = "/api/teams", **headers: str) -> dict[str, Any]:
+    request = Request(
+        method="GET",
+        path=path,
+        query="",
+        headers=[(name.replace("_", "-"), value) for name, value in headers.items()],
+        source_ip="192.0.2.7",
+        stage="prod",
+        resource=path,
+    )
+    return authorizer.handler(authorizer_event(request), None)
+
+
+def allowed(principal: str, context: dict[str, str]) -> dict[str, Any]:
+    return {
+        "principalId": principal,
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": STAGE}],
+        },
+        "context": context,
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Authorization", f"Bearer {MASTER_KEY}"),
+        ("authorization", f"bearer   {MASTER_KEY}  "),
+        ("X-Admin-Key", MASTER_KEY),
+        ("x-admin-key", f" {MASTER_KEY} "),
+        ("x-litellm-api-key", MASTER_KEY),
+        ("x-litellm-api-key", f"Bearer {MASTER_KEY}"),
+    ],
+)
+def test_the_master_key(header: str, value: str) -> None:
+    assert ask(**{header: value}) == allowed("master", {"kind": "master"} | NOBODY)
+
+
+@pytest.mark.parametrize("path", ["/api/teams", "/v1/chat/completions"])
+def test_a_virtual_key(path: str, team: str) -> None:
+    context = {
+        "kind": "key",
+        "key_id": key_id_of(team),
+        "team_id": "acme-dev",
+        "organization_id": "org_acme",
+        "user_id": "",
+    }
+    assert ask(path, Authorization=f"Bearer {team}") == allowed(key_id_of(team), context)
+
+
+def test_a_known_key_passes_whatever_its_state(team: str) -> None:
+    call("POST", "/api/teams/acme-dev/suspend")
+    call("PUT", "/api/organizations/org_acme/status", {"status": "suspended"})
+    call("DELETE", f"/api/teams/acme-dev/keys/{key_id_of(team)}")
+    answer = ask("/v1/models", Authorization=f"Bearer {team}")
+    assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+
+
+REFUSED = [
+    {},
+    {"Authorization": ""},
+    {"Authorization": "Bearer"},
+    {"Authorization": "Bearer "},
+    {"Authorization": f"Basic {MASTER_KEY}"},
+    {"Authorization": MASTER_KEY},
+    {"Authorization": "Bearer sk-unknown"},
+    {"Authorization": f"Bearer {MASTER_KEY}x"},
+    {"Authorization": "Bearer sk-a#b"},
+    {"Authorization": f"Bearer {'x' * 5000}"},
+    {"Authorization": "Bearer sk-\xe4\xf6"},
+]
+
+
+@pytest.mark.parametrize("headers", REFUSED, ids=str)
+def test_management_denies_and_says_why(headers: dict[str, str]) -> None:
+    assert ask(**headers) == DENIED
+
+
+@pytest.mark.parametrize("headers", [*REFUSED, {"X-Admin-Key": MASTER_KEY}, {"x-litellm-api-key": MASTER_KEY}], ids=str)
+def test_the_data_plane_raises_so_that_nothing_is_cached(headers: dict[str, str]) -> None:
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask("/v1/chat/completions", **headers)
+
+
+def test_an_event_without_headers() -> None:
+    event = authorizer_event(Request("GET", "/api/teams", "", [], "192.0.2.7", "prod")) | {"headers": None}
+    assert authorizer.handler(event, None) == DENIED
+
+
+def test_one_line_of_log_without_the_credential(team: str, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    for secret in (team, MASTER_KEY, "sk-canary-unknown"):
+        ask(Authorization=f"Bearer {secret}")
+        out, err = capsys.readouterr()
+        assert secret not in out + err
+        (line,) = out.splitlines()
+        entry = json.loads(line)
+        assert entry["message"] == ("unauthorized" if "canary" in secret else "authorized")
+        assert entry["route"] == "/api/teams"
+
+
+def test_the_context_holds_no_secret(team: str) -> None:
+    for secret in (team, MASTER_KEY):
+        assert secret not in json.dumps(ask(Authorization=f"Bearer {secret}"))
+
+
+def test_a_store_that_cannot_be_reached_is_an_error_and_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """API Gateway answers 500 then: a 401 would tell the client to throw its key away."""
+    from tollgate.aws.lean import LeanClient
+
+    monkeypatch.setattr(authorizer, "_client", lambda: LeanClient("us-east-1", "http://127.0.0.1:9"))
+    with pytest.raises(OSError, match="refused"):
+        ask(Authorization="Bearer sk-some-key")
+
+
+def test_it_starts_without_the_heavy_libraries() -> None:
+    code = "import sys, authorizer; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    environment = {
+        "PYTHONPATH": f"{ROOT / 'functions'}:{ROOT / 'layers' / 'shared'}",
+        "TABLE_NAME": "t",
+        "AWS_REGION": "us-east-1",
+    }
+    run = subprocess.run(  # a process of its own: this one has everything loaded
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    for heavy in ("boto3", "botocore", "pydantic", "aws_lambda_powertools", "pynamodb", "aiohttp", "orjson"):
+        assert f"'{heavy}'" not in run.stdout

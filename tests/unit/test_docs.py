@@ -1,0 +1,267 @@
+"""The documentation against the code: what can be compared is compared."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from tests.support import docs
+from tests.support.api import FUNCTIONS
+from tests.support.docs import ROOT
+from tests.support.environment import empty_table, template
+from tests.support.items import all_items
+from tests.support.requests import World
+from tollgate.core import ids
+from tollgate.metering import store
+from tollgate.metering.model import Call, Entitlement
+from tollgate.table import keys
+
+DATA_MODEL = (ROOT / "docs/data-model.md").read_text()
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+README = (ROOT / "README.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+KEYS = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "DUEPK", "DUESK")
+ABSENT = "–"  # noqa: RUF001 (the chart's own sign)
+# Values of builders' arguments, and what the module is made of.
+NO_KEYS = {"PLATFORM", "NO_ORGANIZATION", "SWEEP_PARTITIONS", "encoded"}
+
+Row = dict[str, str]
+
+
+class Builders:
+    """``tollgate.table.keys`` that remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.used.add(name)
+        return getattr(keys, name)
+
+
+def chart(k: Any) -> list[tuple[str, Row]]:
+    """Every row of the entity chart, rendered by the builders."""
+    listed = {"PK": k.organization("{organization_id}"), "SK": k.ENTITY}
+    organization = listed | {
+        "GSI1PK": k.ORGANIZATIONS,
+        "GSI1SK": k.by_creation("{created_at}", "{organization_id}"),
+    }
+    by_creation = k.by_creation("{created_at}", "{team_id}")
+    team = {"PK": k.team("{team_id}"), "SK": k.ENTITY, "GSI1PK": k.teams_of("{organization_uid}")}
+    team |= {"GSI1SK": by_creation, "GSI2PK": k.TEAMS, "GSI2SK": by_creation}
+    key = {"PK": k.key("{key_id}"), "SK": k.ENTITY}
+    key |= {"GSI1PK": k.keys_of("{team_uid}"), "GSI1SK": k.by_creation("{created_at}", "{key_id}")}
+    account = {"PK": k.account("{team_uid}"), "SK": k.counter(), "DUEPK": k.sweep("{partition}"), "DUESK": "{due}"}
+    call = {"PK": k.call("{hold_id}"), "SK": k.ENTITY}
+    call |= {"GSI1PK": k.calls_of("{team_uid}", "{day}"), "GSI1SK": "{call_id}"}
+    credential = {"PK": k.credential("{credential_id}"), "SK": k.ENTITY}
+    by_creation = k.by_creation("{created_at}", "{credential_id}")
+    credential |= {"GSI1PK": k.credentials_of("{organization_uid}"), "GSI1SK": by_creation}
+    credential |= {"GSI2PK": k.CREDENTIALS, "GSI2SK": by_creation}
+    pointers = {"PK": k.credentials_of("{organization_uid}")}
+    audit = {"PK": k.audit_of("{organization_uid}"), "SK": "{audit_id}", "GSI1PK": k.AUDIT, "GSI1SK": "{audit_id}"}
+    return [
+        ("organization", organization),
+        ("team", team),
+        ("metadata", {"PK": k.organization("{organization_id}"), "SK": k.METADATA}),
+        ("metadata", {"PK": k.team("{team_id}"), "SK": k.METADATA}),
+        ("key", key),
+        ("account", account),
+        ("transaction", {"PK": k.account("{team_uid}"), "SK": k.transaction("{transaction_id}")}),
+        ("call", call),
+        ("model", {"PK": k.CATALOGUE, "SK": k.model("{alias}")}),
+        ("access_group", {"PK": k.CATALOGUE, "SK": k.access_group("{group_name}")}),
+        ("catalogue_version", {"PK": k.CATALOGUE, "SK": k.CATALOGUE_VERSION}),
+        ("group_link", {"PK": k.group_members("{group_name}"), "SK": k.team("{team_id}")}),
+        ("provider_credential", credential),
+        ("credential_pointer", pointers | {"SK": k.active_credential("{provider}")}),
+        ("credential_pointer", pointers | {"SK": k.credential_name("{credential_name}")}),
+        ("audit_event", audit),
+    ]
+
+
+def table_under(text: str, heading: str) -> list[Row]:
+    """The first Markdown table under a heading, by its column names; backquotes taken off."""
+    after = text.split(f"\n{heading}\n", 1)[1]
+    lines = [line for line in after.splitlines() if line.startswith("|")]
+    head, _, *rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in _block(after, lines)]
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def _block(text: str, lines: list[str]) -> list[str]:
+    """The lines of the first table only."""
+    start = text.index(lines[0])
+    block = text[start:].split("\n\n", 1)[0]
+    return block.strip().splitlines()
+
+
+@pytest.mark.parametrize("name", sorted(docs.PAGES))
+def test_generated_pages_are_what_the_code_gives(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text() == docs.expected(name), "run `make docs`"
+
+
+def test_the_chart_is_what_the_builders_give() -> None:
+    written = [(row["kind"], {name: row[name] for name in KEYS}) for row in table_under(DATA_MODEL, "## 2. Entity chart")]
+    rendered = [(kind, {name: unquote(row.get(name, ABSENT)) for name in KEYS}) for kind, row in chart(keys)]
+    assert written == rendered
+
+
+def test_every_builder_has_a_row() -> None:
+    builders = Builders()
+    chart(builders)
+    own = {name for name, value in vars(keys).items() if inspect.isfunction(value) and value.__module__ == keys.__name__}
+    constants = {name for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)}
+    assert builders.used == (own | constants) - NO_KEYS
+
+
+def test_real_items_are_in_the_chart() -> None:
+    """The chart against items that the API and the proxy's own code write."""
+    empty_table()
+    World().build()
+    seen = set()
+    for item in [*all_items(), *_items_of_a_call()]:
+        rows = [row for kind, row in chart(keys) if kind == item["kind"]]
+        assert any(_fits(item, row) for row in rows), item
+        seen.add(item["kind"])
+    assert seen == {kind for kind, _ in chart(keys)}
+
+
+def _items_of_a_call() -> list[dict[str, Any]]:
+    """What only calls write: a record, and an account in the sweeper's queue."""
+    call_id = ids.new_call_id()
+    call = Call(call_id, ids.hold_id_of(call_id), Entitlement(1), "fast", streamed=False, started_at=time.time(), expires_at=0)
+    record = {name: value["S"] for name, value in store.record_item(call).items() if "S" in value}
+    account = {"kind": "account", "PK": keys.account("uid"), "SK": keys.counter()}
+    return [record, account | {"DUEPK": store.queue_of("uid"), "DUESK": store.due(1)}]
+
+
+def _fits(item: dict[str, Any], row: Row) -> bool:
+    optional = {"DUEPK", "DUESK"}
+    return all(
+        re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^#]+", re.escape(unquote(row[name]))), item[name])
+        if name in item and name in row
+        else (name not in item and (name not in row or name in optional))
+        for name in KEYS
+    )
+
+
+def test_every_function_is_the_caller_of_an_access_pattern() -> None:
+    callers = "".join(row["caller"] for row in table_under(DATA_MODEL, "## 1. Access patterns"))
+    named = set(re.findall(r"[\w/]+", callers))
+    modules = {
+        function.handler.removesuffix(".handler").removesuffix("/run.sh").replace(".", "/")
+        for function in FUNCTIONS.values()
+    }
+    silent = {module for module in modules if module.startswith("admin/system/")}
+    assert {"proxy" if module == "proxy/app" else module for module in named} >= modules - silent
+
+
+def test_access_patterns_are_numbered() -> None:
+    numbers = [row["#"] for row in table_under(DATA_MODEL, "## 1. Access patterns")]
+    assert numbers == [f"AP{number}" for number in range(1, len(numbers) + 1)]
+
+
+def test_operations_tell_every_parameter_alarm_event_and_metric() -> None:
+    raw = (ROOT / "template.yaml").read_text()
+    parameters = re.findall(r"^  (\w+):$", raw.split("\nParameters:\n")[1].split("\nRules:\n")[0], re.MULTILINE)
+    alarms = re.findall(r"^  (\w+Alarm):$", raw, re.MULTILINE)
+    code = "".join(path.read_text() for folder in ("functions", "layers/shared/tollgate") for path in (ROOT / folder).rglob("*.py"))
+    from tollgate.telemetry import Event
+
+    events = [Event[name].value for name in set(re.findall(r"\bEvent\.([A-Z]\w*)", code))]
+    counted = re.findall(r"\bcount(?:_now)?\(\"(\w+)\"", code)
+    for heading, names in {
+        "## Parameters": parameters,
+        "## Alarms": alarms,
+        "### Log events": events,
+        "### Metrics": [*counted, "ManagementLatency", "AuthorizerErrors", "ApiThrottles"],
+    }.items():
+        column = next(iter(table_under(OPERATIONS, heading)[0]))
+        assert {row[column] for row in table_under(OPERATIONS, heading)} == set(names), heading
+
+
+def test_readme_tells_every_target_and_variable() -> None:
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    told = {row["target"].removeprefix("make ").split()[0] for row in table_under(README, "## Commands")}
+    assert told == set(targets)
+    source = (ROOT / "local/settings.py").read_text()
+    read = set(re.findall(r'environ\.get\("(\w+)"\)|_url\("(\w+)"', source))
+    assert {row["variable"] for row in table_under(README, "## Settings of `make run`")} == {a or b for a, b in read}
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {page: {_anchor(line) for line in page.read_text().splitlines() if line.startswith("#")} for page in PAGES}
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if "://" in target:
+                continue
+            path, _, anchor = target.partition("#")
+            linked = (page.parent / path).resolve() if path else page
+            assert linked.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors[linked], f"{page.name}: {target}"
+
+
+def _anchor(heading: str) -> str:
+    text = heading.lstrip("#").strip().lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+def test_agents_page_is_short() -> None:
+    assert len((ROOT / "AGENTS.md").read_text().splitlines()) <= 80
+
+
+def test_decisions_are_numbered_and_complete() -> None:
+    by_number = defaultdict(list)
+    for path in sorted((ROOT / "docs/decisions").glob("*.md")):
+        number, text = path.name[:4], path.read_text()
+        by_number[int(number)].append(path.name)
+        assert re.match(rf"# {number}\. .+\n\nDate: \d{{4}}-\d\d-\d\d\n", text), path.name
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert headings == ["Context", "Decision", "Consequences", "Reversibility"], path.name
+    assert {number: len(names) for number, names in by_number.items()} == dict.fromkeys(range(1, len(by_number) + 1), 1)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
+def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
+    """`make run` as a process, and every shell block between the README's marks, one after the other."""
+    part = README.split("<!-- tested -->")[1].split("<!-- end -->")[0]
+    script = "\n".join(re.findall(r"```bash\n(.*?)```", part, re.DOTALL))
+    port = _free_port()
+    environment = {**os.environ, "PORT": port}
+    environment.pop("UPSTREAM_BASE_URL", None)
+    errors = tmp_path / "errors"
+    with errors.open("w") as log, subprocess.Popen(
+        [sys.executable, "-m", "local.run"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "ready\n" in iter(process.stdout.readline, ""), errors.read_text()
+        script = script.replace("http://127.0.0.1:8003", f"http://127.0.0.1:{port}")
+        script = script.replace("python3 ", f"{sys.executable} ")
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=60, check=False
+        )
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [answer for answer in answers if "error" in answer or "detail" in answer] == []
+    assert answers[-1]["credits_remaining"] < answers[-1]["credits_allocated"]
+
+
+def _free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return str(probe.getsockname()[1])
