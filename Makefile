@@ -19,7 +19,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 export CMAKE_ARGS ?= -DGGML_NATIVE=OFF
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run invoke test test-engine test-llm test-build bench check format build docs deploy clean
+.PHONY: help run invoke test test-engine test-llm test-build bench check format build docs deploy requirements clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -64,6 +64,12 @@ build: .venv-sam/ready ## sam build; TOLLGATE_BUILD_ARCH=native builds for this 
 deploy: build ## sam deploy, guided; needs AWS credentials
 	@$(SAM_ENV)/sam deploy --guided
 
+requirements: ## pins and hashes anew, from the .in files; needs python3.11 and python3.13
+	@$(call pinned,3.11,requirements/dev,--no-strip-extras --allow-unsafe)
+	@$(call pinned,3.11,requirements/llm,--no-strip-extras --allow-unsafe)
+	@$(call pinned,3.11,requirements/sam,--no-strip-extras --allow-unsafe)
+	@$(call pinned,3.13,layers/shared/requirements,--strip-extras $(addprefix --unsafe-package ,$(RUNTIME)))
+
 clean: ## everything that was set up or built
 	@rm -rf .venv .venv-sam .venv-llm .cache .aws-sam
 
@@ -76,12 +82,24 @@ clean: ## everything that was set up or built
 .venv-llm/ready: requirements/llm.txt
 	@$(call environment,.venv-llm,requirements/llm.txt)
 
+# What Lambda's runtime brings along, and the layer therefore leaves out.
+PIP_TOOLS := pip-tools==7.6.2
+RUNTIME := botocore python-dateutil six urllib3
+# The lowest Python of an environment compiles it, so that every marker is kept.
+define pinned
+	test -d .cache/pins-$(1) || { python$(1) -m venv .cache/pins-$(1) && \
+		.cache/pins-$(1)/bin/python $(PIP) install $(PIP_TOOLS); }
+	CUSTOM_COMPILE_COMMAND="make requirements" .cache/pins-$(1)/bin/pip-compile --quiet --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+		--annotation-style line $(3) --output-file $(2).txt $(2).in
+endef
+
 define environment
 	test -n "$(PYTHON)" || { echo "Tollgate needs Python 3.11 or newer, found none"; exit 2; }
 	echo "Setting up $(1) with $$($(PYTHON) --version), once" >&2
 	rm -rf $(1)
 	$(PYTHON) -m venv $(1)
-	$(1)/bin/python $(PIP) install --require-hashes -r $(2)
+	$(1)/bin/python $(PIP) install --no-deps --require-hashes -r $(2)
 	touch $@
 endef
 

@@ -7,10 +7,12 @@ write that changes nothing. Callers hold the engine's one lock.
 
 from __future__ import annotations
 
+import base64
 import copy
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from moto.core.serialize import JSONSerializer
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import (
     MockValidationException,
@@ -35,11 +37,15 @@ MAX_ITERATORS = 1_000
 _Reason = tuple[str | None, str | None, dict[str, Any] | None]
 _PASSED: _Reason = (None, None, None)
 _moto_update_item = DynamoDBBackend.update_item
+_moto_serialize_structure = JSONSerializer._serialize_type_structure  # noqa: SLF001 - no other way in
 _moto_get_records = DynamoDBStreamsBackend.get_records
 
 
 def install() -> None:
-    """Replace moto's transactions, updates and streams; calling it again changes nothing."""
+    """Replace moto's transactions, updates, streams and the serializing of items.
+
+    Calling it again changes nothing.
+    """
     replacements: dict[type, dict[str, Any]] = {
         DynamoDBBackend: {
             "transact_write_items": _transact_write_items,
@@ -47,6 +53,7 @@ def install() -> None:
         },
         DynamoDBStreamsBackend: {"get_records": _get_records},
         StreamShard: {"add": _add_stream_record},
+        JSONSerializer: {"_serialize_type_structure": _serialize_structure},
     }
     for owner, methods in replacements.items():
         for name, method in methods.items():
@@ -200,3 +207,34 @@ def _get_records(backend: DynamoDBStreamsBackend, iterator_arn: str, limit: int)
     for oldest in list(backend.shard_iterators)[:-MAX_ITERATORS]:
         del backend.shard_iterators[oldest]
     return answer
+
+
+def _serialize_structure(
+    serializer: JSONSerializer, serialized: dict[str, Any], value: Any, shape: Any, key: str
+) -> None:
+    """Items are in wire format already; moto tries several spellings of every type of every value."""
+    if shape.name == "AttributeValue" and isinstance(value, dict):
+        value = _wire(value)
+        if key:
+            serializer._default_serialize(serialized, value, shape, key)  # noqa: SLF001
+        else:
+            serialized.update(value)
+    else:
+        _moto_serialize_structure(serializer, serialized, value, shape, key)
+
+
+def _wire(attribute: dict[str, Any]) -> dict[str, Any]:
+    kind, value = next(iter(attribute.items()))
+    if kind == "M":
+        value = {name: _wire(one) for name, one in value.items()}
+    elif kind == "L":
+        value = [_wire(one) for one in value]
+    elif kind == "B":
+        value = _text(value)
+    elif kind == "BS":
+        value = [_text(one) for one in value]
+    return {kind: value}
+
+
+def _text(binary: bytes | str) -> str:
+    return binary if isinstance(binary, str) else base64.b64encode(binary).decode()

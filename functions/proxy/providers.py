@@ -15,6 +15,7 @@ _BASES = {
     "alibaba": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
     "fireworks": "https://api.fireworks.ai/inference/v1",
 }
+_AZURE = "https://{resource}.openai.azure.com"
 _BEDROCK = "https://bedrock-runtime.{region}.amazonaws.com/openai/v1"
 
 
@@ -47,6 +48,8 @@ def endpoint(target: Target, secret: Secret, path: str) -> Endpoint:
 def _preset(provider: str, options: dict[str, Any]) -> str | None:
     if provider == "bedrock":
         return _BEDROCK.format(region=options.get("region", "us-east-1"))
+    if provider == "azure" and "resource" in options:
+        return _AZURE.format(resource=options["resource"])
     return _BASES.get(provider)
 
 

@@ -116,7 +116,7 @@ def _too_deep(raw: bytes, request: dict[str, Any]) -> bool:
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return False
     level: list[Any] = [request]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             entry
             for value in level

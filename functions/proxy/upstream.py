@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ _OK = 200
 _ERROR_BYTES = 65_536
 _ERROR_SECONDS = 5
 _SHORTEST_KEY = 8
+_LARGE_BYTES = 262_144
 _WORD = re.compile(r"[\w.\[\]-]{1,100}", re.ASCII)
 
 
@@ -101,7 +103,7 @@ class Upstream:
         body = orjson.dumps({**request, "model": target.upstream_model})
         try:
             response = await self._session.post(
-                place.url, data=body, headers=place.headers, timeout=_TIMEOUT, allow_redirects=False
+                place.url, data=_payload(body), headers=place.headers, timeout=_TIMEOUT, allow_redirects=False
             )
         except TimeoutError:
             raise ProviderTimeoutError("The provider did not answer in time") from None
@@ -114,6 +116,11 @@ class Upstream:
 
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+
+
+def _payload(body: bytes) -> bytes | BytesIO:
+    """A large body is written in pieces, so that other calls get their turn in between."""
+    return BytesIO(body) if len(body) > _LARGE_BYTES else body
 
 
 async def _refuse(response: aiohttp.ClientResponse, disguise: _Disguise) -> None:

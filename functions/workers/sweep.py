@@ -8,7 +8,7 @@ import aiohttp
 from tollgate.aws.dynamodb import DynamoDB
 from tollgate.metering.sweeper import Sweeper, Swept
 from tollgate.settings import settings
-from tollgate.telemetry import Event, count, logger, metrics
+from tollgate.telemetry import Event, count, flush, logger
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 (Lambda's signature)
@@ -16,7 +16,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: 
     if swept.holds:
         logger.warning(Event.SWEPT, extra={"accounts": swept.accounts, "holds": swept.holds})
     count("HoldsSwept", swept.holds)
-    metrics.flush_metrics()
+    flush()
     return {"accounts": swept.accounts, "holds": swept.holds}
 
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from typing import Any
 
-import authorizer
 import pytest
 
+import authorizer
 from local.events import Request, authorizer_event
 from tests.support import build
 from tests.support.api import MASTER_KEY, call

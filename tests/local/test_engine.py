@@ -217,6 +217,25 @@ def test_the_old_item_comes_back_over_the_wire(db: Any, wires: Callable[[], Wire
     assert cancelled["CancellationReasons"][0]["Item"] == item
 
 
+def test_items_of_every_type_come_back_as_they_were(db: Any) -> None:
+    values = {
+        "s": {"S": "ü"},
+        "n": {"N": "0.000000000001"},
+        "b": {"B": b"\x00\xff"},
+        "flag": {"BOOL": False},
+        "nothing": {"NULL": True},
+        "map": {"M": {"list": {"L": [{"N": "1"}, {"M": {}}, {"B": b"x"}]}, "empty": {"S": ""}}},
+        "strings": {"SS": ["a", "b"]},
+        "numbers": {"NS": ["1", "2"]},
+        "blobs": {"BS": [b"a"]},
+    }
+    item = {**key("A"), **values}
+    db.put_item(TableName=TABLE, Item=item)
+    assert db.get_item(TableName=TABLE, Key=key("A"))["Item"] == item
+    found = db.query(TableName=TABLE, KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": {"S": "A"}})
+    assert found["Items"] == [item]
+
+
 def test_a_failed_update_leaves_no_new_item(db: Any) -> None:
     with pytest.raises(ClientError, match="does not exist in the item"):
         db.update_item(

@@ -234,7 +234,7 @@ def test_a_credential_that_kms_does_not_open(
 
 
 @pytest.mark.parametrize(
-    ("provider", "options", "path", "header"),
+    ("name", "options", "path", "header"),
     [
         ("azure", {}, "/base/openai/v1/chat/completions", "api-key"),
         (
@@ -249,14 +249,14 @@ def test_a_credential_that_kms_does_not_open(
     ],
 )
 def test_each_providers_way(
-    plane: Plane, provider: str, options: dict[str, str], path: str, header: str
+    plane: Plane, name: str, options: dict[str, str], path: str, header: str
 ) -> None:
     build.organization()
     base = f"{plane.provider.url}/base"
     build.provider_credential(
-        provider=provider, api_key=SECRET, api_base=base, **({"options": options} if options else {})
+        provider=name, api_key=SECRET, api_base=base, **({"options": options} if options else {})
     )
-    plane.alias(litellm_model=f"{provider}/{MODEL}")
+    plane.alias(litellm_model=f"{name}/{MODEL}")
     plane.team()
     plane.provider.does(MODEL, answer(used=usage(1, 1)))
 

@@ -122,10 +122,10 @@ def errors_page() -> str:
 def permissions_page() -> str:
     """Action × role, and the action of every endpoint."""
     roles = list(Role)
-    grants = [
-        [f"`{action}`", *("yes" if role in GRANTS[action] else "" for role in roles)] for action in Action
+    grants = [[f"`{action}`", *("yes" if role in GRANTS[action] else "" for role in roles)] for action in Action]
+    endpoints = [
+        [f"`{route}`", f"`{action}`" if action else "none: open to everyone"] for route, action in endpoint_actions()
     ]
-    endpoints = [[f"`{route}`", f"`{action}`" if action else "none: open to everyone"] for route, action in endpoint_actions()]
     return (
         "\n\n## Action and role\n\n"
         + _table(["action", *(f"`{role}`" for role in roles)], grants)

@@ -138,7 +138,9 @@ def stream(*events: dict[str, Any] | bytes, done: bool = True, then: str = "end"
     async def behave(request: web.Request, received: Received) -> web.StreamResponse:
         response = await _begun(request)
         for event in events:
-            await response.write(event if isinstance(event, bytes) else b"data: " + json.dumps(event).encode() + b"\n\n")
+            await response.write(
+                event if isinstance(event, bytes) else b"data: " + json.dumps(event).encode() + b"\n\n"
+            )
             received.sent += 1
             await asyncio.sleep(0)
         if done:

@@ -11,7 +11,8 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 import admin
-from tollgate.http import json, openapi
+from tollgate.core import json
+from tollgate.http import openapi
 from tollgate.http.api import AdminApi, admin_api
 
 app = admin_api(None)

@@ -31,6 +31,12 @@ def count(name: str, value: float = 1) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
+def flush() -> None:
+    """Writes the metrics of this invocation, if there are any: they may be switched off."""
+    if metrics.metric_set:
+        metrics.flush_metrics()
+
+
 def count_now(name: str, value: float = 1) -> None:
     """The same where there is no invocation that would flush it: written at once."""
     with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:

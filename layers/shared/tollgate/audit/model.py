@@ -8,7 +8,7 @@ from typing import Any
 
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
-from tollgate.http.fields import ResponseModel, Timestamp
+from tollgate.core.fields import ResponseModel, Timestamp
 
 RETENTION_DAYS = 400
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
-from tollgate.http.fields import RequestModel, ResponseModel, Timestamp, Url
+from tollgate.core.fields import RequestModel, ResponseModel, Timestamp, Url
 from tollgate.models.prices import Provider
 
 # Below this length the last four characters would be too much of the secret.

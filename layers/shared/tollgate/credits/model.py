@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tollgate.core import money
 from tollgate.core.money import ZERO
-from tollgate.http.fields import Amount, PositiveCredits, Reason, RequestModel, ResponseModel, Timestamp
+from tollgate.core.fields import Amount, PositiveCredits, Reason, RequestModel, ResponseModel, Timestamp
 
 
 class TransactionType(StrEnum):

@@ -25,11 +25,12 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tollgate.auth.policy import Action, admit
+from tollgate.core import json
 from tollgate.core.errors import InvalidRequestError, NotFoundError, RequestTooLargeError, TollgateError
-from tollgate.http import json, problems
+from tollgate.http import problems
 from tollgate.http.identity import principal_of
 from tollgate.settings import settings
-from tollgate.telemetry import Event, count, logger, metrics
+from tollgate.telemetry import Event, count, flush, logger
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 _GREEDY = "+>"
@@ -61,7 +62,7 @@ class AdminApi(APIGatewayRestResolver):
             return super().resolve(event, context)
         finally:
             count("Requests")
-            metrics.flush_metrics()
+            flush()
             logger.remove_keys(["actor"])
 
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from tollgate.core import errors
-from tollgate.http.json import dumps
+from tollgate.core.json import dumps
 
 CONTENT_TYPE = "application/problem+json"
 

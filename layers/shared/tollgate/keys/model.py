@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from tollgate.http.fields import Alias, Name, RequestModel, ResponseModel, Timestamp
+from tollgate.core.fields import Alias, Name, RequestModel, ResponseModel, Timestamp
 
 
 class KeyStatus(StrEnum):

@@ -176,7 +176,7 @@ class CatalogueCache:
             if sort_key.startswith(keys.model()) and item["active"]["BOOL"]:
                 model = _model(item)
                 models[model.alias] = model
-            elif sort_key.startswith(keys.access_group()):
+            elif sort_key.startswith(keys.access_group()) and not item["builtin"]["BOOL"]:
                 groups[item["group_name"]["S"]] = tuple(entry["S"] for entry in item["model_aliases"]["L"])
         return Catalogue(version, models, groups)
 

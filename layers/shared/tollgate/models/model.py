@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from tollgate.http.fields import Alias, Amount, ExternalId, Name, Price, RequestModel, ResponseModel, Timestamp, Url
+from tollgate.core.fields import Alias, Amount, ExternalId, Name, Price, RequestModel, ResponseModel, Timestamp, Url
 from tollgate.models.access import EVERYTHING, NOTHING
 from tollgate.models.prices import PriceSource, Provider
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tollgate.http.fields import (
+from tollgate.core.fields import (
     Amount,
     ExternalId,
     Metadata,

@@ -69,7 +69,8 @@ class Work:
         """Changes attributes of an item. ``versioned=False`` is for counters, which commute."""
         self._add(
             "update",
-            lambda tx: tx.update(item, actions, condition, add_version_condition=versioned),
+            # A copy: PynamoDB appends the version's action to the list, and the step may be sent more than once.
+            lambda tx: tx.update(item, list(actions), condition, add_version_condition=versioned),
             otherwise,
         )
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from tollgate.credits.model import Account
-from tollgate.http.fields import (
+from tollgate.core.fields import (
     Amount,
     Credits,
     ExternalId,

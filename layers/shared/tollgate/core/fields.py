@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from tollgate.core import clock, money
-from tollgate.http.json import dumps
+from tollgate.core.json import dumps
 
 METADATA_BYTES = 10_240
 

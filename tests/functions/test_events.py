@@ -1,0 +1,48 @@
+"""Every file under events/ is executed, as ``make invoke`` would, on the demo's data, and gives its expected status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from local.invoke import find_function, invoke
+from local.seed import seed_demo
+from local.settings import Settings
+from local.testing import MASTER_KEY, local_cloud
+from tests.support.environment import ROOT
+from tollgate.settings import settings
+
+EVENTS = ROOT / "events"
+EXPECTED: dict[str, Any] = json.loads((EVENTS / "expected.json").read_text())
+FILES = sorted(path.name for path in EVENTS.glob("*.json") if path.name != "expected.json")
+
+
+def test_every_event_has_an_expectation_and_every_expectation_an_event() -> None:
+    assert sorted(EXPECTED) == FILES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_function_answers_its_event(name: str) -> None:
+    async def run() -> Any:
+        with local_cloud(Settings()) as cloud:
+            settings.cache_clear()
+            try:
+                await seed_demo(cloud.gateway, MASTER_KEY)
+                function = find_function(cloud.gateway.functions, name.split(".")[0])
+                return await invoke(cloud, function, json.loads((EVENTS / name).read_text()))
+            finally:
+                await cloud.gateway.stop()
+
+    try:
+        answer = asyncio.run(run())
+    finally:
+        settings.cache_clear()
+    expected = EXPECTED[name]
+    if isinstance(expected, int):
+        assert answer["statusCode"] == expected, answer
+    else:
+        # Functions that are not behind a route: members that the answer must have.
+        assert expected.items() <= answer.items()
