@@ -48,7 +48,13 @@ def test_ids_of_the_documentation_are_fine(good: str) -> None:
 
 
 def test_metadata_comes_back_as_it_was_sent() -> None:
-    metadata = {"price": 1.1, "big": 12345678901234567, "nested": {"list": [1, 2.50, None, True, "ä\N{EURO SIGN}"]}}
+    metadata = {
+        "price": 1.1,
+        "big": 10**30,
+        "huge": 1e22,
+        "small": 1e-300,
+        "nested": {"list": [1, 2.50, None, True, "ä\N{EURO SIGN}"]},
+    }
     build.organization(metadata=metadata)
     assert call("GET", "/api/organizations/org_acme").body["metadata"] == metadata
 

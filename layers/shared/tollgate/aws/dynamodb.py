@@ -80,7 +80,7 @@ class DynamoDB:
             if status < _SERVER_ERROR and reason not in _TRANSIENT:
                 message = answer.get("message") or answer.get("Message")
                 raise RuntimeError(f"DynamoDB refused {operation}: {reason}: {message}")
-        raise StoreUnavailableError("The data store did not answer; try again", reason=reason)
+        raise StoreUnavailableError("The data store did not answer; try again") from OSError(reason)
 
     async def batch_get(self, table_name: str, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Item]:
         """The items under (PK, SK), read strongly consistent, by their keys. Missing ones are left out."""

@@ -10,6 +10,12 @@ import orjson
 
 from tollgate.core.money import plain
 
+# orjson writes at most 254 levels; an answer puts a body some levels deeper.
+_MAX_DEPTH = 100
+_MAX_EXPONENT = 308
+# Integers beyond this are not orjson's.
+_LARGEST = 2**63
+
 
 def dumps(value: Any) -> str:
     """``value`` as JSON; floats and decimals are written without an exponent."""
@@ -17,9 +23,15 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """Parses JSON; fractions become ``Decimal``. Raises JSONDecodeError for what is not JSON or not text."""
+    """Parses JSON; fractions become ``Decimal``.
+
+    Raises JSONDecodeError for what is not JSON or not text, for numbers beyond a double's range and for what is nested
+    deeper than anybody reads: all of it is legal, and none of it could be answered again.
+    """
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=lambda name: _reject(name, text))
+        value = json.loads(text, parse_float=_fraction, parse_int=_whole, parse_constant=_reject)
+        if text.count("[") + text.count("{") > _MAX_DEPTH and _deeper_than(value, _MAX_DEPTH):
+            raise json.JSONDecodeError("nested too deeply", "", 0)
         if "\\u" in text:
             # A lone surrogate is legal JSON, but no text: nothing behind us could store or send it.
             json.dumps(value, ensure_ascii=False, default=str).encode()
@@ -28,11 +40,33 @@ def loads(text: str) -> Any:
     return value
 
 
-def _reject(name: str, text: str) -> NoReturn:
-    raise json.JSONDecodeError(f"{name} is not JSON", text, 0)
+def _reject(name: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{name} is not JSON", "", 0)
+
+
+def _fraction(digits: str) -> Decimal:
+    number = Decimal(digits)
+    if number and abs(number.adjusted()) > _MAX_EXPONENT:
+        raise json.JSONDecodeError("a number is out of range", "", 0)
+    return number
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MAX_EXPONENT:
+        raise json.JSONDecodeError("a number is out of range", "", 0)
+    return int(digits)
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    entries = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper_than(entry, levels - 1) for entry in entries)
 
 
 def _exact(value: Any) -> Any:
+    if type(value) is int and not -_LARGEST <= value < _LARGEST:
+        return orjson.Fragment(str(value))
     if isinstance(value, Decimal):
         return orjson.Fragment(plain(value))
     if isinstance(value, float):

@@ -12,6 +12,8 @@ QUANTUM = Decimal("1e-12")
 ZERO = Decimal(0)
 # 38 digits are what a DynamoDB number holds.
 _CONTEXT = Context(prec=38)
+# Holds every number that JSON brings in.
+_WIDE = Context(prec=400)
 
 
 def quantise(amount: Decimal) -> Decimal:
@@ -24,7 +26,7 @@ def strip(amount: Decimal) -> Decimal:
     """The same number without trailing zeros and without an exponent."""
     plain = amount.normalize(_CONTEXT)
     exponent = plain.as_tuple().exponent
-    return plain.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else plain
+    return plain.quantize(Decimal(1), context=_WIDE) if isinstance(exponent, int) and exponent > 0 else plain
 
 
 def ratio(part: Decimal, whole: Decimal) -> Decimal | None:

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tollgate.core import money
-from tollgate.core.money import ZERO
 from tollgate.core.fields import Amount, PositiveCredits, Reason, RequestModel, ResponseModel, Timestamp
+from tollgate.core.money import ZERO
 
 
 class TransactionType(StrEnum):

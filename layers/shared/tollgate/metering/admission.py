@@ -173,7 +173,7 @@ class Admission:
             await self._store.release(account_uid, hold_id, reserved)
         except StoreUnavailableError as error:
             # If the hold stands, the sweeper will find it.
-            logger.error(Event.RELEASE_FAILED, extra={"hold_id": hold_id, "reason": error.message})
+            logger.error(Event.RELEASE_FAILED, extra={"hold_id": hold_id, "reason": str(error.__cause__ or error)})
 
 
 def _refusal(call: Call, least: Charge, balance: Balance) -> Exception:

@@ -54,7 +54,7 @@ class Settlement:
         except StoreUnavailableError as error:
             # The hold stands, so the sweeper ends the call, by its record or its reservation: no reason to keep from
             # the client an answer that he pays for.
-            logger.error(Event.UNSETTLED, extra={"call_id": call.call_id, "reason": error.message})
+            logger.error(Event.UNSETTLED, extra={"call_id": call.call_id, "reason": str(error.__cause__ or error)})
             return None
 
 

@@ -10,7 +10,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from tollgate.credits.model import Account
 from tollgate.core.fields import (
     Amount,
     Credits,
@@ -23,6 +22,7 @@ from tollgate.core.fields import (
     Timestamp,
     not_a_bool,
 )
+from tollgate.credits.model import Account
 
 DEFAULT_CREDITS_PER_DOLLAR = Decimal(10)
 DEFAULT_TOKENS_PER_CREDIT = 10_000
