@@ -69,6 +69,8 @@ def _policy(principal: str, effect: str, resource: str, context: Mapping[str, st
 
 def _log(event: Mapping[str, Any], identified: Mapping[str, str] | None) -> None:
     """One line of JSON; a key is told by its id, which is a hash, a refused credential not at all."""
+    if settings().log_level not in {"DEBUG", "INFO"}:
+        return
     entry = {
         "level": "INFO",
         "message": "authorized" if identified else "unauthorized",

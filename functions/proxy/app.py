@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -35,6 +36,8 @@ from tollgate.telemetry import Event, logger
 
 # OpenAI's own answer for models without a date; clients only need a number.
 _CREATED = 1_677_610_602
+# Of no use to a provider, and unpacking answers costs more than receiving them whole.
+_NOT_SENT = ("User-Agent", "Accept", "Accept-Encoding")
 T = TypeVar("T")
 
 
@@ -180,8 +183,12 @@ async def _no_route(_: Request, error: Exception) -> Response:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-    async with aiohttp.ClientSession(connector=connector, skip_auto_headers=("User-Agent",)) as session:
+    # No cookies: what one tenant's provider sets must not travel with another's call.
+    cookies = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies, skip_auto_headers=_NOT_SENT) as session:
         app.state.gateway = Gateway(session)
+        # What was imported lives for ever; the collector need not look at it again.
+        gc.freeze()
         yield
         await app.state.gateway.drain()
 

@@ -120,7 +120,7 @@ def errors_page() -> str:
 
 
 def permissions_page() -> str:
-    """Action × role, and the action of every endpoint."""
+    """Actions by roles, and the action of every endpoint."""
     roles = list(Role)
     grants = [[f"`{action}`", *("yes" if role in GRANTS[action] else "" for role in roles)] for action in Action]
     endpoints = [

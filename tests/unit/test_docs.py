@@ -22,7 +22,7 @@ import pytest
 from tests.support import docs
 from tests.support.api import FUNCTIONS
 from tests.support.docs import ROOT
-from tests.support.environment import empty_table, template
+from tests.support.environment import empty_table
 from tests.support.items import all_items
 from tests.support.requests import World
 from tollgate.core import ids
@@ -97,16 +97,9 @@ def chart(k: Any) -> list[tuple[str, Row]]:
 def table_under(text: str, heading: str) -> list[Row]:
     """The first Markdown table under a heading, by its column names; backquotes taken off."""
     after = text.split(f"\n{heading}\n", 1)[1]
-    lines = [line for line in after.splitlines() if line.startswith("|")]
-    head, _, *rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in _block(after, lines)]
+    lines = after[after.index("\n|") :].strip().split("\n\n")[0].splitlines()
+    head, _, *rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def _block(text: str, lines: list[str]) -> list[str]:
-    """The lines of the first table only."""
-    start = text.index(lines[0])
-    block = text[start:].split("\n\n", 1)[0]
-    return block.strip().splitlines()
 
 
 @pytest.mark.parametrize("name", sorted(docs.PAGES))
@@ -115,7 +108,9 @@ def test_generated_pages_are_what_the_code_gives(name: str) -> None:
 
 
 def test_the_chart_is_what_the_builders_give() -> None:
-    written = [(row["kind"], {name: row[name] for name in KEYS}) for row in table_under(DATA_MODEL, "## 2. Entity chart")]
+    written = [
+        (row["kind"], {name: row[name] for name in KEYS}) for row in table_under(DATA_MODEL, "## 2. Entity chart")
+    ]
     rendered = [(kind, {name: unquote(row.get(name, ABSENT)) for name in KEYS}) for kind, row in chart(keys)]
     assert written == rendered
 
@@ -123,7 +118,9 @@ def test_the_chart_is_what_the_builders_give() -> None:
 def test_every_builder_has_a_row() -> None:
     builders = Builders()
     chart(builders)
-    own = {name for name, value in vars(keys).items() if inspect.isfunction(value) and value.__module__ == keys.__name__}
+    own = {
+        name for name, value in vars(keys).items() if inspect.isfunction(value) and value.__module__ == keys.__name__
+    }
     constants = {name for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)}
     assert builders.used == (own | constants) - NO_KEYS
 
@@ -143,7 +140,9 @@ def test_real_items_are_in_the_chart() -> None:
 def _items_of_a_call() -> list[dict[str, Any]]:
     """What only calls write: a record, and an account in the sweeper's queue."""
     call_id = ids.new_call_id()
-    call = Call(call_id, ids.hold_id_of(call_id), Entitlement(1), "fast", streamed=False, started_at=time.time(), expires_at=0)
+    call = Call(
+        call_id, ids.hold_id_of(call_id), Entitlement(1), "fast", streamed=False, started_at=time.time(), expires_at=0
+    )
     record = {name: value["S"] for name, value in store.record_item(call).items() if "S" in value}
     account = {"kind": "account", "PK": keys.account("uid"), "SK": keys.counter()}
     return [record, account | {"DUEPK": store.queue_of("uid"), "DUESK": store.due(1)}]
@@ -177,7 +176,9 @@ def test_operations_tell_every_parameter_alarm_event_and_metric() -> None:
     raw = (ROOT / "template.yaml").read_text()
     parameters = re.findall(r"^  (\w+):$", raw.split("\nParameters:\n")[1].split("\nRules:\n")[0], re.MULTILINE)
     alarms = re.findall(r"^  (\w+Alarm):$", raw, re.MULTILINE)
-    code = "".join(path.read_text() for folder in ("functions", "layers/shared/tollgate") for path in (ROOT / folder).rglob("*.py"))
+    code = "".join(
+        path.read_text() for folder in ("functions", "layers/shared/tollgate") for path in (ROOT / folder).rglob("*.py")
+    )
     from tollgate.telemetry import Event
 
     events = [Event[name].value for name in set(re.findall(r"\bEvent\.([A-Z]\w*)", code))]
@@ -202,7 +203,9 @@ def test_readme_tells_every_target_and_variable() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    anchors = {page: {_anchor(line) for line in page.read_text().splitlines() if line.startswith("#")} for page in PAGES}
+    anchors = {
+        page: {_anchor(line) for line in page.read_text().splitlines() if line.startswith("#")} for page in PAGES
+    }
     for page in PAGES:
         for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
             if "://" in target:
@@ -242,9 +245,17 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     environment = {**os.environ, "PORT": port}
     environment.pop("UPSTREAM_BASE_URL", None)
     errors = tmp_path / "errors"
-    with errors.open("w") as log, subprocess.Popen(
-        [sys.executable, "-m", "local.run"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
-    ) as process:
+    with (
+        errors.open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "local.run"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         assert "ready\n" in iter(process.stdout.readline, ""), errors.read_text()
         script = script.replace("http://127.0.0.1:8003", f"http://127.0.0.1:{port}")

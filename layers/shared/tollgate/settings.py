@@ -18,6 +18,7 @@ class Settings:
         master_key_sha256: lower-case hex SHA-256 of the platform's master key.
         cursor_secret: signs list cursors.
         litellm_compat: ``1.106`` or ``1.80`` (Q-55).
+        log_level: ``INFO`` unless set; Powertools reads the same variable.
         cors_origins: origins whose pages may read answers; ``*`` for all, none if empty.
         dynamodb_endpoint_url: another engine than the region's DynamoDB; local only.
         upstream_base_url: an OpenAI-compatible provider used where none is configured; local only.
@@ -31,6 +32,7 @@ class Settings:
     cursor_secret: str
     litellm_compat: str
     cors_origins: tuple[str, ...]
+    log_level: str
     dynamodb_endpoint_url: str | None
     upstream_base_url: str | None
     upstream_api_key: str | None
@@ -54,6 +56,7 @@ def settings() -> Settings:
         master_key_sha256=_required("MASTER_KEY_SHA256").lower(),
         cursor_secret=_required("CURSOR_SECRET"),
         litellm_compat=compat,
+        log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),
         cors_origins=tuple(origin.strip() for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin.strip()),
         dynamodb_endpoint_url=os.environ.get("DYNAMODB_ENDPOINT_URL") or None,
         upstream_base_url=os.environ.get("UPSTREAM_BASE_URL") or None,
