@@ -24,10 +24,10 @@ export SAM_CLI_TELEMETRY := 0
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-run: .venv/ready ## Tollgate on http://127.0.0.1:8003; PORT, MASTER_KEY, UPSTREAM_BASE_URL, DYNAMODB_ENDPOINT_URL …
+run: .venv/run ## Tollgate on http://127.0.0.1:8003; PORT, MASTER_KEY, UPSTREAM_BASE_URL, DYNAMODB_ENDPOINT_URL …
 	@exec $(DEV) -m local.run
 
-invoke: .venv/ready ## one function with one event: make invoke F=CreateOrganization E=events/CreateOrganization.json
+invoke: .venv/run ## one function with one event: make invoke F=CreateOrganization E=events/CreateOrganization.json
 	@$(DEV) -m local.invoke "$(F)" "$(E)"
 
 test: .venv/ready ## the fast tests, on moto
@@ -66,6 +66,7 @@ deploy: build ## sam deploy, guided; needs AWS credentials
 
 requirements: ## pins and hashes anew, from the .in files; needs python3.11 and python3.13
 	@$(call pinned,3.11,requirements/dev,--no-strip-extras --allow-unsafe)
+	@$(call pinned,3.11,requirements/run,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.11,requirements/llm,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.11,requirements/sam,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.13,layers/shared/requirements,--strip-extras $(addprefix --unsafe-package ,$(RUNTIME)))
@@ -73,8 +74,14 @@ requirements: ## pins and hashes anew, from the .in files; needs python3.11 and 
 clean: ## everything that was set up or built
 	@rm -rf .venv .venv-sam .venv-llm .cache .aws-sam
 
-.venv/ready: requirements/dev.txt
-	@$(call environment,.venv,requirements/dev.txt)
+# Running needs half of what testing needs, and comes first.
+.venv/run: requirements/run.txt
+	@$(call environment,.venv,requirements/run.txt)
+
+.venv/ready: requirements/dev.txt .venv/run
+	@echo "Adding the test tools to .venv, once" >&2
+	@$(DEV) $(PIP) install --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@
 
 .venv-sam/ready: requirements/sam.txt
 	@$(call environment,.venv-sam,requirements/sam.txt)

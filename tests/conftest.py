@@ -22,6 +22,12 @@ _SERVICES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def restored_settings() -> None:
+    """The settings of the tests, where no test runs a local cloud with its own."""
+    environment.restore_settings()
+
+
 @pytest.fixture
 def table() -> None:
     """An empty table."""

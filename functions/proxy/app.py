@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -187,8 +186,6 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     cookies = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies, skip_auto_headers=_NOT_SENT) as session:
         app.state.gateway = Gateway(session)
-        # What was imported lives for ever; the collector need not look at it again.
-        gc.freeze()
         yield
         await app.state.gateway.drain()
 

@@ -22,7 +22,7 @@ STREAMS = 16
 CHUNKS = 50
 ALIAS = "bench"
 _ORGANIZATION = "org_acme"
-_TEAM = "acme-dev"
+TEAM = "acme-dev"
 _CHAT = "/v1/chat/completions"
 _MESSAGES = [
     {"role": "system", "content": "You are a helpful assistant. Answer briefly and to the point, in plain words."},
@@ -41,7 +41,7 @@ class Scale:
     first: int
 
 
-FULL = Scale(rounds=5, burst=1200, single=200, streamed=200, first=50)
+FULL = Scale(rounds=5, burst=1000, single=200, streamed=200, first=50)
 QUICK = Scale(rounds=1, burst=400, single=50, streamed=40, first=10)
 
 
@@ -75,13 +75,13 @@ def team_key() -> str:
     build.organization(_ORGANIZATION)
     build.alias(ALIAS, "openai/gpt-4o-mini")
     build.access_group("bench-models", model_aliases=[ALIAS])
-    key: str = build.team(_TEAM, _ORGANIZATION, access_groups=["bench-models"], credits_allocated=10**6)["virtual_key"]
+    key: str = build.team(TEAM, _ORGANIZATION, access_groups=["bench-models"], credits_allocated=10**6)["virtual_key"]
     return key
 
 
 def headers(key: str, *, hinted: bool = True) -> dict[str, str]:
     """What reaches the proxy behind the authorizer: the credential and, as the adapter passes it on, the context."""
-    context = {"key_id": key_id_of(key), "team_id": _TEAM, "organization_id": _ORGANIZATION}
+    context = {"key_id": key_id_of(key), "team_id": TEAM, "organization_id": _ORGANIZATION}
     hint = {"x-amzn-request-context": json.dumps({"authorizer": context})} if hinted else {}
     return {"authorization": f"Bearer {key}", **hint}
 

@@ -43,7 +43,10 @@ def _chunk(choices: list[object], **members: object) -> bytes:
 
 _WORD = _chunk([{"index": 0, "delta": {"content": " word"}, "finish_reason": None}])
 _LAST = (
-    _chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]) + _chunk([], usage=_USAGE) + _part(b"[DONE]") + b"0\r\n\r\n"
+    _chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    + _chunk([], usage=_USAGE)
+    + _part(b"[DONE]")
+    + b"0\r\n\r\n"
 )
 
 

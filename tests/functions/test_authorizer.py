@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,13 +26,6 @@ DENIED = {
     },
     "context": {"message": "Invalid or missing API key"},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def connection() -> Iterator[None]:
-    """The client's one connection is closed at the end, as no Lambda environment ever does."""
-    yield
-    authorizer._client()._connection.close()
 
 
 @pytest.fixture(autouse=True)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from tests.support import build
 from tests.support.api import call, key, problem
 from tests.support.clock import FakeClock
-from tests.support.items import all_items, audit_events
+from tests.support.items import all_items, group_links, organization_counts
 from tollgate.auth.credentials import key_id_of
 from tollgate.teams.model import MAX_ACCESS_GROUPS
 
 NOW = "2026-03-01T12:00:00Z"
-MISSING = problem(404, "not_found", "Team 'acme-dev' not found")
 SEED = {
     "organization_id": "org_acme",
     "team_id": "acme-prod",
@@ -24,22 +22,6 @@ SEED = {
     "access_groups": ["gpt-models"],
     "credits_allocated": 1000,
 }
-
-
-def get(team_id: str = "acme-dev") -> dict[str, Any]:
-    body: dict[str, Any] = call("GET", f"/api/teams/{team_id}").body
-    return body
-
-
-def counts() -> tuple[int, int, int]:
-    """The organization's stored counters: teams, active teams, credits allocated."""
-    (item,) = [item for item in all_items() if item["kind"] == "organization"]
-    return item["team_count"], item["active_team_count"], item["total_credits_allocated"]
-
-
-def links() -> set[tuple[str, str]]:
-    """Access group and team of every stored link."""
-    return {(item["PK"], item["team_id"]) for item in all_items() if item["kind"] == "group_link"}
 
 
 def test_create(clock: FakeClock) -> None:
@@ -63,8 +45,8 @@ def test_create(clock: FakeClock) -> None:
         "blocked": False,
         "created_at": NOW,
     }
-    assert counts() == (1, 1, 1000)
-    assert links() == {("GROUP#gpt-models#TEAMS", "acme-prod")}
+    assert organization_counts() == (1, 1, 1000)
+    assert group_links() == {("GROUP#gpt-models#TEAMS", "acme-prod")}
     assert not [item for item in all_items() if virtual_key in str(item)]
 
 
@@ -150,7 +132,7 @@ def test_create_names_the_field_that_is_wrong(field: str, value: object) -> None
 def test_get(clock: FakeClock) -> None:
     build.organization()
     created = build.team(credits_allocated=1000, metadata={"env": "dev"}, access_groups=["gpt-models"])
-    assert get() == {
+    assert build.team_details() == {
         "team_id": "acme-dev",
         "organization_id": "org_acme",
         "team_alias": "acme-dev",
@@ -179,7 +161,7 @@ def test_a_team_reads_itself_with_its_own_key() -> None:
     build.organization()
     created = build.team(credits_allocated=1)
     answer = call("GET", "/api/teams/acme-dev", caller=key(created["virtual_key"]))
-    assert (answer.status, answer.body) == (200, get())
+    assert (answer.status, answer.body) == (200, build.team_details())
     assert created["virtual_key"] not in answer.text
 
 
@@ -213,7 +195,7 @@ def test_list(clock: FakeClock) -> None:
                 "team_id": "acme-dev",
                 "organization_id": "org_acme",
                 "team_alias": "acme-dev",
-                "virtual_key": get("acme-dev")["virtual_key"],
+                "virtual_key": build.team_details("acme-dev")["virtual_key"],
                 "credits_allocated": 5,
                 "credits_remaining": 5,
                 "status": "active",
@@ -234,7 +216,7 @@ def test_list(clock: FakeClock) -> None:
 def test_update_changes_what_is_sent(clock: FakeClock) -> None:
     build.organization()
     build.team(access_groups=["gpt-models", "fast-models"], metadata={"a": 1}, credits_allocated=5)
-    before = get()
+    before = build.team_details()
     clock.advance(hours=1)
     request = {
         "team_alias": "ACME Production (Updated)",
@@ -247,8 +229,8 @@ def test_update_changes_what_is_sent(clock: FakeClock) -> None:
     answer = call("PUT", "/api/teams/acme-dev", request)
     assert answer.status == 200
     assert answer.body == before | request | {"updated_at": "2026-03-01T13:00:00Z"}
-    assert answer.body == get()
-    assert links() == {("GROUP#gpt-models#TEAMS", "acme-dev"), ("GROUP#claude-models#TEAMS", "acme-dev")}
+    assert answer.body == build.team_details()
+    assert group_links() == {("GROUP#gpt-models#TEAMS", "acme-dev"), ("GROUP#claude-models#TEAMS", "acme-dev")}
 
 
 def test_null_puts_a_field_back_to_its_default() -> None:
@@ -273,7 +255,7 @@ def test_null_puts_a_field_back_to_its_default() -> None:
         "cost_markup_percentage": 0,
         "team_alias": None,
     }
-    assert links() == set()
+    assert group_links() == set()
 
 
 def test_a_full_list_of_groups_is_replaced_by_another_full_one() -> None:
@@ -284,7 +266,7 @@ def test_a_full_list_of_groups_is_replaced_by_another_full_one() -> None:
     first, second = groups[:MAX_ACCESS_GROUPS], groups[MAX_ACCESS_GROUPS:]
     build.team(access_groups=first)
     assert call("PUT", "/api/teams/acme-dev", {"access_groups": second}).body["access_groups"] == second
-    assert {group for group, _ in links()} == {f"GROUP#{name}#TEAMS" for name in second}
+    assert {group for group, _ in group_links()} == {f"GROUP#{name}#TEAMS" for name in second}
 
 
 def test_update_with_an_unknown_group_changes_nothing() -> None:
@@ -294,194 +276,3 @@ def test_update_with_an_unknown_group_changes_nothing() -> None:
     answer = call("PUT", "/api/teams/acme-dev", {"team_alias": "x", "access_groups": ["nope"]})
     assert (answer.status, answer.body["detail"]) == (422, "Unknown access group 'nope'")
     assert all_items() == before
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_suspend_and_resume(method: str) -> None:
-    build.organization()
-    caller = key(build.team()["virtual_key"])
-    suspended = call(method, "/api/teams/acme-dev/suspend")
-    assert (suspended.status, suspended.body) == (
-        200,
-        {"team_id": "acme-dev", "status": "suspended", "message": "Team 'acme-dev' has been suspended"},
-    )
-    assert counts()[:2] == (1, 0)
-    refused = call("GET", "/api/teams/acme-dev", caller=caller)
-    assert (refused.status, refused.body) == (
-        403,
-        problem(403, "team_suspended", "Team access suspended - contact support"),
-    )
-    resumed = call(method, "/api/teams/acme-dev/resume")
-    assert (resumed.status, resumed.body) == (
-        200,
-        {"team_id": "acme-dev", "status": "active", "message": "Team 'acme-dev' has been resumed"},
-    )
-    assert counts()[:2] == (1, 1)
-    assert call("GET", "/api/teams/acme-dev", caller=caller).status == 200
-
-
-def test_pause_and_resume() -> None:
-    build.organization()
-    caller = key(build.team()["virtual_key"])
-    paused = call("POST", "/api/teams/acme-dev/pause", {"reason": "maintenance"})
-    assert paused.body == {"team_id": "acme-dev", "status": "paused", "message": "Team 'acme-dev' has been paused"}
-    assert (get()["status_reason"], counts()[:2]) == ("maintenance", (1, 0))
-    refused = call("GET", "/api/credits/balance", query={"team_id": "acme-dev"}, caller=caller)
-    assert (refused.status, refused.body) == (403, problem(403, "team_paused", "Team access temporarily paused"))
-    call("POST", "/api/teams/acme-dev/resume", {"reason": "done"})
-    assert (get()["status"], get()["status_reason"]) == ("active", None)
-
-
-def test_states_that_do_not_change() -> None:
-    build.organization()
-    build.team()
-    call("POST", "/api/teams/acme-dev/suspend", {"reason": "unpaid"})
-    before = all_items()
-    again = call("POST", "/api/teams/acme-dev/suspend", {"reason": "other"})
-    assert (again.status, again.body["status"]) == (200, "suspended")
-    paused = call("POST", "/api/teams/acme-dev/pause")
-    assert (paused.status, paused.body) == (409, problem(409, "wrong_state", "Team 'acme-dev' is suspended"))
-    assert all_items() == before
-
-
-def test_a_paused_team_can_be_suspended() -> None:
-    build.organization()
-    build.team()
-    call("POST", "/api/teams/acme-dev/pause")
-    assert call("POST", "/api/teams/acme-dev/suspend").body["status"] == "suspended"
-    assert counts()[:2] == (1, 0)
-
-
-def test_resume_never_unblocks() -> None:
-    from tollgate.table import keys
-    from tollgate.teams.items import TeamItem
-
-    build.organization()
-    caller = key(build.team()["virtual_key"])
-    TeamItem(PK=keys.team("acme-dev"), SK=keys.ENTITY, version=1).update([TeamItem.blocked.set(True)])
-    call("POST", "/api/teams/acme-dev/suspend")
-    call("POST", "/api/teams/acme-dev/resume")
-    assert get()["blocked"] is True
-    refused = call("GET", "/api/teams/acme-dev", caller=caller)
-    assert (refused.status, refused.body["detail"]) == (403, "Team is blocked")
-
-
-def test_rotate_replaces_the_primary_key_at_once() -> None:
-    build.organization()
-    old = build.team()["virtual_key"]
-    further = build.issued_key()["virtual_key"]
-    answer = call("POST", "/api/teams/acme-dev/rotate-key")
-    new = answer.body["virtual_key"]
-    assert answer.body == {"team_id": "acme-dev", "virtual_key": new, "key_id": key_id_of(new)}
-    assert new != old
-    assert call("GET", "/api/teams/acme-dev", caller=key(old)).status == 401
-    assert call("GET", "/api/teams/acme-dev", caller=key(new)).status == 200
-    assert call("GET", "/api/teams/acme-dev", caller=key(further)).status == 200
-    assert (get()["virtual_key"], get()["key_id"]) == (f"sk-...{new[-4:]}", key_id_of(new))
-
-
-def test_delete_needs_force_while_active() -> None:
-    build.organization()
-    build.team()
-    before = all_items()
-    answer = call("DELETE", "/api/teams/acme-dev")
-    message = "Team 'acme-dev' is active; suspend it first or delete it with force=true"
-    assert (answer.status, answer.body) == (409, problem(409, "team_active", message))
-    assert all_items() == before
-    assert call("DELETE", "/api/teams/acme-dev", query={"force": "true"}).status == 200
-    assert counts() == (0, 0, 0)
-
-
-def test_delete_takes_all_but_the_books() -> None:
-    build.organization()
-    old = build.team(credits_allocated=100, access_groups=["gpt-models"])["virtual_key"]
-    build.issued_key()
-    call("POST", "/api/teams/acme-dev/suspend")
-    answer = call("DELETE", "/api/teams/acme-dev")
-    assert (answer.status, answer.body) == (200, {"team_id": "acme-dev", "deleted": True, "keys_deleted": 2})
-    assert {item["kind"] for item in all_items()} == {
-        "organization",
-        "metadata",
-        "audit_event",
-        "transaction",
-        "access_group",
-    }
-    assert counts() == (0, 0, 0)
-    assert call("GET", "/api/teams/acme-dev").body == MISSING
-    assert call("GET", "/api/teams/acme-dev", caller=key(old)).status == 401
-    assert call("DELETE", "/api/teams/acme-dev").body == MISSING
-    build.team()
-    assert (get()["credits_allocated"], get()["access_groups"]) == (0, [])
-    assert call("GET", "/api/credits/transactions", query={"team_id": "acme-dev"}).body["total"] == 0
-
-
-@pytest.mark.parametrize("survived", [1, 2])
-def test_an_interrupted_deletion_is_finished_by_asking_again(survived: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tollgate.table.transactions import Work
-
-    build.organization()
-    old = build.team(credits_allocated=100, access_groups=["gpt-models"])["virtual_key"]
-    commit, left = Work.commit, [survived]
-
-    def dying(work: Work) -> None:
-        if not left[0]:
-            raise RuntimeError("interrupted")
-        left[0] -= 1
-        commit(work)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Work, "commit", dying)
-        assert call("DELETE", "/api/teams/acme-dev", query={"force": "true"}).status == 500
-    assert call("GET", "/api/teams/acme-dev").body == MISSING
-    assert call("GET", "/api/teams").body["teams"] == []
-    assert call("POST", "/api/teams/acme-dev/resume").body == MISSING
-    assert call("POST", "/api/teams/acme-dev/keys").body == MISSING
-    assert call("POST", "/api/credits/add", {"team_id": "acme-dev", "amount": 5}).body == MISSING
-    assert call("GET", "/api/teams/acme-dev", caller=key(old)).status == 401
-    assert call("DELETE", "/api/teams/acme-dev").status == 200
-    assert counts() == (0, 0, 0)
-    assert not [item for item in all_items() if item["kind"] in {"team", "key", "account", "group_link"}]
-
-
-def test_writes_leave_audit_events() -> None:
-    build.organization()
-    build.team(access_groups=["gpt-models"])
-    call("PUT", "/api/teams/acme-dev", {"team_alias": "New"})
-    call("POST", "/api/teams/acme-dev/suspend", {"reason": "unpaid"})
-    call("POST", "/api/teams/acme-dev/resume")
-    call("POST", "/api/teams/acme-dev/rotate-key")
-    call("DELETE", "/api/teams/acme-dev", query={"force": "true"})
-    events = [event for event in audit_events() if event["resource_type"] == "team"]
-    assert [event["action"] for event in events] == [
-        "team.created",
-        "team.updated",
-        "team.suspended",
-        "team.resumed",
-        "team.key_rotated",
-        "team.deletion_started",
-        "team.deleted",
-    ]
-    assert {(event["resource_id"], event["organization_id"]) for event in events} == {("acme-dev", "org_acme")}
-    updated, suspended = events[1:3]
-    assert (updated["before"], updated["after"]) == ('{"team_alias":"acme-dev"}', '{"team_alias":"New"}')
-    assert suspended["after"] == '{"status":"suspended","status_reason":"unpaid"}'
-
-
-def test_a_lost_race_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody changes the team between our read and our write: both changes hold."""
-    from tollgate.teams import repository
-
-    build.organization()
-    build.team()
-    find, raced = repository.find, []
-
-    def racing(team_id: str) -> Any:
-        team = find(team_id)
-        if not raced:
-            raced.append(True)
-            call("PUT", "/api/teams/acme-dev", {"team_alias": "theirs"})
-        return team
-
-    monkeypatch.setattr(repository, "find", racing)
-    answer = call("PUT", "/api/teams/acme-dev", {"metadata": {"ours": 1}})
-    assert (answer.status, answer.body["team_alias"], answer.body["metadata"]) == (200, "theirs", {"ours": 1})

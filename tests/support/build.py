@@ -18,6 +18,12 @@ def team(team_id: str = "acme-dev", organization_id: str = "org_acme", **fields:
     return _made("/api/teams/create", {"organization_id": organization_id, "team_id": team_id} | fields)
 
 
+def team_details(team_id: str = "acme-dev") -> dict[str, Any]:
+    """The team as the API shows it."""
+    details: dict[str, Any] = call("GET", f"/api/teams/{team_id}").body
+    return details
+
+
 def issued_key(team_id: str = "acme-dev", **fields: Any) -> dict[str, Any]:
     """A further key of a team: the API's answer, with the key."""
     return _made(f"/api/teams/{team_id}/keys", fields)

@@ -10,6 +10,7 @@ import hashlib
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from local.template import Template
 from local.testing import MASTER_KEY, process_engine
@@ -31,12 +32,20 @@ os.environ.update(
 os.environ.pop("UPSTREAM_BASE_URL", None)
 os.environ.pop("UPSTREAM_API_KEY", None)
 
+# Items take their table and endpoint from the environment at import.
+import tollgate.table.base  # noqa: E402, F401
 from tollgate.settings import settings  # noqa: E402
 
-settings()
-# Read once and kept; whoever starts a local cloud in this process must not take our endpoint for a given one.
+# Whoever starts a local cloud in this process must not take our endpoint for a given one.
 if _given_endpoint is None:
     del os.environ["DYNAMODB_ENDPOINT_URL"]
+
+
+def restore_settings() -> None:
+    """Reads this environment again if a test with another one has made the settings forget it."""
+    if "DYNAMODB_ENDPOINT_URL" not in os.environ and not settings.cache_info().currsize:
+        with patch.dict(os.environ, DYNAMODB_ENDPOINT_URL=engine.endpoint_url):
+            settings()
 
 
 _client = engine.client("dynamodb")

@@ -17,6 +17,17 @@ def all_items() -> list[dict[str, Any]]:
     return [{name: _plain.deserialize(value) for name, value in item.items()} for item in raw_items()]
 
 
+def organization_counts() -> tuple[int, int, int]:
+    """The organization's stored counters: teams, active teams, credits allocated."""
+    (item,) = [item for item in all_items() if item["kind"] == "organization"]
+    return item["team_count"], item["active_team_count"], item["total_credits_allocated"]
+
+
+def group_links() -> set[tuple[str, str]]:
+    """Access group and team of every stored link."""
+    return {(item["PK"], item["team_id"]) for item in all_items() if item["kind"] == "group_link"}
+
+
 def raw_items() -> list[dict[str, Any]]:
     """Every item of the table, in DynamoDB's JSON."""
     pages = _client.get_paginator("scan").paginate(TableName=TABLE)

@@ -29,6 +29,7 @@ from tollgate.core import ids
 from tollgate.metering import store
 from tollgate.metering.model import Call, Entitlement
 from tollgate.table import keys
+from tollgate.telemetry import Event
 
 DATA_MODEL = (ROOT / "docs/data-model.md").read_text()
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
@@ -179,8 +180,6 @@ def test_operations_tell_every_parameter_alarm_event_and_metric() -> None:
     code = "".join(
         path.read_text() for folder in ("functions", "layers/shared/tollgate") for path in (ROOT / folder).rglob("*.py")
     )
-    from tollgate.telemetry import Event
-
     events = [Event[name].value for name in set(re.findall(r"\bEvent\.([A-Z]\w*)", code))]
     counted = re.findall(r"\bcount(?:_now)?\(\"(\w+)\"", code)
     for heading, names in {

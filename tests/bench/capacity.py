@@ -1,0 +1,184 @@
+"""What calls and their counter consume of the table: units, round trips, sizes. DynamoDB Local's own counts, read from its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+import aiohttp
+
+from proxy.upstream import Upstream
+from tests.bench.traffic import TEAM, base_url, chat, headers, provider, team_key
+from tests.support.books import books
+from tests.support.items import raw_items
+from tests.support.proxy import proxy_client
+from tollgate.aws.dynamodb import DynamoDB
+from tollgate.core import ids
+from tollgate.metering.model import Charge
+from tollgate.metering.store import MeteringStore, Recorded
+from tollgate.settings import settings
+
+CALLS = 20
+HOLDS = (1, 10, 40)
+_UPSTREAM = "upstream"
+_EXPIRES = 4_000_000_000
+_BOUND = Charge(*[Decimal("0.00012345")] * 3)
+_ACTUAL = Recorded(Decimal("0.000021"), Decimal("0.000021"), 80)
+_READS = {"Query", "GetItem", "BatchGetItem"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One request to the table and the units it consumed; ``index_units`` are a part of them."""
+
+    name: str
+    units: float = 0.0
+    index_units: float = 0.0
+
+    @property
+    def writes(self) -> bool:
+        return self.name in {"PutItem", "UpdateItem"}
+
+
+@dataclass(frozen=True)
+class PerCall:
+    """Medians of a call: units and round trips."""
+
+    write_units: float
+    index_write_units: float
+    read_units: float
+    trips_hinted: float
+    trips_unhinted: float
+    record_bytes: int
+
+
+@dataclass(frozen=True)
+class Counter:
+    """The counter item with so many holds in flight, and the write units of one more reservation and its settlement."""
+
+    holds: int
+    size: int
+    reserve_units: float
+    settle_units: float
+
+
+@contextmanager
+def metered() -> Iterator[list[Operation]]:
+    """Every operation of the hot path's client in this process, and the moments at which the provider is called."""
+    seen: list[Operation] = []
+    real_call, real_open = DynamoDB.call, Upstream.open
+
+    async def noted(self: DynamoDB, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        answer = await real_call(self, operation, {**payload, "ReturnConsumedCapacity": "INDEXES"})
+        seen.append(_operation(operation, answer))
+        return answer
+
+    async def opened(self: Upstream, *arguments: Any) -> Any:
+        seen.append(Operation(_UPSTREAM))
+        return await real_open(self, *arguments)
+
+    with patch.object(DynamoDB, "call", noted), patch.object(Upstream, "open", opened):
+        yield seen
+
+
+def _operation(name: str, answer: dict[str, Any]) -> Operation:
+    consumed = answer.get("ConsumedCapacity") or []
+    parts = consumed if isinstance(consumed, list) else [consumed]
+    indexes = [index for part in parts for index in part.get("GlobalSecondaryIndexes", {}).values()]
+    return Operation(
+        name, sum(part["CapacityUnits"] for part in parts), sum(index["CapacityUnits"] for index in indexes)
+    )
+
+
+def per_call() -> PerCall:
+    """A non-streamed call through the app in this process, one limited scope."""
+    key = team_key()
+    with provider() as upstream, patch.dict(os.environ, UPSTREAM_BASE_URL=base_url(upstream)):
+        settings.cache_clear()
+        hinted = asyncio.run(_calls(key, hinted=True))
+        unhinted = asyncio.run(_calls(key, hinted=False))
+    settings.cache_clear()
+    writes = [[operation for operation in one if operation.writes] for one in hinted]
+    records = [item for item in raw_items() if item["kind"]["S"] == "call"]
+    return PerCall(
+        write_units=statistics.median(sum(operation.units for operation in one) for one in writes),
+        index_write_units=statistics.median(sum(operation.index_units for operation in one) for one in writes),
+        read_units=statistics.median(sum(op.units for op in one if op.name in _READS) for one in hinted),
+        trips_hinted=statistics.median(map(_trips, hinted)),
+        trips_unhinted=statistics.median(map(_trips, unhinted)),
+        record_bytes=max(map(item_size, records)),
+    )
+
+
+async def _calls(key: str, *, hinted: bool) -> list[list[Operation]]:
+    """The operations of each call, after a first one that fills the caches."""
+    found = []
+    async with proxy_client(key) as client:
+        for _ in range(CALLS + 1):
+            with metered() as seen:
+                answer = await client.post("/v1/chat/completions", json=chat(), headers=headers(key, hinted=hinted))
+            answer.raise_for_status()
+            found.append(list(seen))
+    return found[1:]
+
+
+def _trips(operations: list[Operation]) -> int:
+    return [operation.name for operation in operations].index(_UPSTREAM)
+
+
+def counters() -> list[Counter]:
+    """The counter item as calls in flight make it grow."""
+    team_key()
+    uid = next(item["uid"]["S"] for item in raw_items() if item["kind"]["S"] == "team")
+    return asyncio.run(_counters(uid))
+
+
+async def _counters(uid: str) -> list[Counter]:
+    found = []
+    config = settings()
+    async with aiohttp.ClientSession() as session:
+        store = MeteringStore(DynamoDB(session, config.region, config.dynamodb_endpoint_url), config.table_name)
+        for holds in HOLDS:
+            while len(books(TEAM).holds) < holds - 1:
+                await _reserve(store, uid)
+            with metered() as seen:
+                hold_id = await _reserve(store, uid)
+                size = next(item_size(item) for item in raw_items() if item["SK"]["S"] == "HOT#0")
+                await store.settle(uid, hold_id, _BOUND.credits, _ACTUAL)
+            reserved, settled = (operation.units for operation in seen)
+            found.append(Counter(holds, size, reserved, settled))
+    return found
+
+
+async def _reserve(store: MeteringStore, uid: str) -> str:
+    hold_id = ids.hold_id_of(ids.new_call_id())
+    refused = await store.reserve(uid, hold_id, _BOUND, _EXPIRES)
+    assert refused is None
+    return hold_id
+
+
+def item_size(item: dict[str, Any]) -> int:
+    """Bytes of an item by DynamoDB's rule: names and values, 1 and 3 for the entries and the frame of a map or list."""
+    return sum(len(name.encode()) + _size(value) for name, value in item.items())
+
+
+def _size(value: dict[str, Any]) -> int:
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return (len(content.replace(".", "").strip("-0")) + 1) // 2 + 1 + content.startswith("-")
+        case "M":
+            return 3 + len(content) + item_size(content)
+        case "L":
+            return 3 + sum(1 + _size(entry) for entry in content)
+        case _:
+            return 1
