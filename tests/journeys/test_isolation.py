@@ -28,8 +28,7 @@ def _ask(gateway: Gateway, endpoint: Endpoint, values: dict[str, str], key: str)
     swap = {_world.values[name]: value for name, value in values.items()}
     query = {name: swap.get(value, value) for name, value in endpoint.valid.query.items()}
     body = endpoint.valid.body and {
-        name: swap.get(value, value) if isinstance(value, str) else value
-        for name, value in endpoint.valid.body.items()
+        name: swap.get(value, value) if isinstance(value, str) else value for name, value in endpoint.valid.body.items()
     }
     target = endpoint.path(values) + ("?" + "&".join(f"{n}={v}" for n, v in query.items()) if query else "")
     return gateway(endpoint.method, target, body, key=key)

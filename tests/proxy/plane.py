@@ -103,9 +103,7 @@ def question(model: str = "fast", text: str = "Say something", **fields: Any) ->
     return {"model": model, "messages": [{"role": "user", "content": text}], **fields}
 
 
-def error(
-    status: int, kind: str, message: str, *, param: str | None = None, **extra: Any
-) -> dict[str, Any]:
+def error(status: int, kind: str, message: str, *, param: str | None = None, **extra: Any) -> dict[str, Any]:
     """The whole body of an error answer."""
     return {"error": {"message": message, "type": kind, "param": param, "code": str(status), **extra}}
 

@@ -190,7 +190,10 @@ def test_billed_beyond_the_bound_is_charged_as_billed(plane: Plane, team: dict[s
         ({}, Decimal("0.03569")),
         ({"cost_markup_percentage": 25}, Decimal("0.0446125")),
         ({"budget_mode": "consumption_usd"}, Decimal("0.3569")),
-        ({"budget_mode": "consumption_usd", "credits_per_dollar": 3, "cost_markup_percentage": 10}, Decimal("0.117777")),
+        (
+            {"budget_mode": "consumption_usd", "credits_per_dollar": 3, "cost_markup_percentage": 10},
+            Decimal("0.117777"),
+        ),
         ({"budget_mode": "consumption_tokens"}, Decimal("0.1801")),
         ({"budget_mode": "consumption_tokens", "tokens_per_credit": 7}, Decimal("257.285714285715")),
     ],

@@ -188,7 +188,10 @@ def test_a_wrong_hint_only_costs_a_read(ready: Plane, operations: Iterator[list[
         _hint(key_id=key_id, team_id="acme-dev", organization_id="org_other"),
         _hint(key_id=5, team_id=None, organization_id=[1]),
         *({"x-amzn-request-context": text} for text in ("", "garbage", "[]", "5", '"x"', "{", '{"authorizer": "x"}')),
-        *({"x-amzn-request-context": text} for text in ('{"authorizer": [1]}', '{"authorizer": null}', '{"a": "\\ud800"}')),
+        *(
+            {"x-amzn-request-context": text}
+            for text in ('{"authorizer": [1]}', '{"authorizer": null}', '{"a": "\\ud800"}')
+        ),
     ]
     ready.chat()
     for hint in hints:

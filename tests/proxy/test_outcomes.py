@@ -83,7 +83,9 @@ def test_usage_told_on_the_way_is_no_less_than_what_was_produced(plane: Plane, t
 
 
 def test_a_client_that_leaves_at_the_very_end_has_the_answer(plane: Plane, team: dict[str, Any]) -> None:
-    plane.provider.does(MODEL, stream(chunk("Hi"), chunk("", finish="stop", usage=usage(9, 1)), done=False, then="silent"))
+    plane.provider.does(
+        MODEL, stream(chunk("Hi"), chunk("", finish="stop", usage=usage(9, 1)), done=False, then="silent")
+    )
 
     _leave_after(plane, 2)
 
@@ -123,7 +125,9 @@ def test_a_cancelled_request_is_settled(plane: Plane, team: dict[str, Any], at: 
             patch.setattr(DynamoDB, "call", slow_call)
             async with app.router.lifespan_context(app):
                 transport = httpx.ASGITransport(app)
-                async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=plane.headers()) as client:
+                async with httpx.AsyncClient(
+                    transport=transport, base_url="http://x", headers=plane.headers()
+                ) as client:
                     task = asyncio.create_task(client.post("/v1/chat/completions", json=question(stream=streamed)))
                     while not (plane.provider.calls if at == "provider" else plane.books_unexplained().holds):
                         await asyncio.sleep(0.01)
@@ -283,9 +287,7 @@ def test_headers_of_the_provider_can_be_anything(plane: Plane, team: dict[str, A
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_provider_that_says_nothing_is_stopped_in_time(
-    plane: Plane, team: dict[str, Any], *, streamed: bool
-) -> None:
+def test_a_provider_that_says_nothing_is_stopped_in_time(plane: Plane, team: dict[str, Any], *, streamed: bool) -> None:
     plane.provider.does(MODEL, slow(60, answer()))
 
     response = plane.post("/chat/completions", question(stream=streamed), **_deadline(0.3))

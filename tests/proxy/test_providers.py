@@ -49,7 +49,10 @@ def log() -> Iterator[io.StringIO]:
         (raw(400, '{"detail": [{"msg": "x"}]}'), error(400, "provider_request_error", "[{'msg': 'x'}]")),
         (raw(400, '[{"error": {"code": 400, "message": "wrapped"}}]'), error(400, "provider_request_error", "wrapped")),
         (raw(400, '{"error": "text"}'), error(400, "provider_request_error", "text")),
-        (raw(400, "<html>nginx at internal.canary</html>"), error(400, "provider_request_error", "The provider answered 400")),
+        (
+            raw(400, "<html>nginx at internal.canary</html>"),
+            error(400, "provider_request_error", "The provider answered 400"),
+        ),
         (raw(400, ""), error(400, "provider_request_error", "The provider answered 400")),
         (raw(413, "null"), error(413, "provider_request_error", "The provider answered 413")),
         (refuse(400, type={"odd": 1}, param=["p"], message=5), error(400, "provider_request_error", "5")),
@@ -67,7 +70,11 @@ def test_a_4xx_passes_with_its_message(
     assert (response.status_code, response.json()) == (int(expected["error"]["code"]), expected)
     assert "retry-after" not in response.headers
     record = plane.record()
-    assert (record["outcome"], record["credits_charged"], record["error"]) == ("failed", 0, expected["error"]["message"])
+    assert (record["outcome"], record["credits_charged"], record["error"]) == (
+        "failed",
+        0,
+        expected["error"]["message"],
+    )
 
 
 def test_a_fault_of_the_request_is_tried_once(plane: Plane, team: dict[str, Any]) -> None:
@@ -94,7 +101,9 @@ def test_a_retry_after_that_is_no_header_is_left_out(plane: Plane, team: dict[st
 def test_the_providers_refusal_of_our_credential_is_ours(plane: Plane, team: dict[str, Any], status: int) -> None:
     plane.provider.does(MODEL, refuse(status, message=f"Incorrect API key provided: {SECRET}"))
     response = plane.chat()
-    expected = error(502, "provider_authentication_error", "The provider refused Tollgate's credential for model 'fast'")
+    expected = error(
+        502, "provider_authentication_error", "The provider refused Tollgate's credential for model 'fast'"
+    )
     assert (response.status_code, response.json()) == (502, expected)
 
 
@@ -248,14 +257,10 @@ def test_a_credential_that_kms_does_not_open(
         ("bedrock", {"region": "eu-west-1"}, "/base/chat/completions", "authorization"),
     ],
 )
-def test_each_providers_way(
-    plane: Plane, name: str, options: dict[str, str], path: str, header: str
-) -> None:
+def test_each_providers_way(plane: Plane, name: str, options: dict[str, str], path: str, header: str) -> None:
     build.organization()
     base = f"{plane.provider.url}/base"
-    build.provider_credential(
-        provider=name, api_key=SECRET, api_base=base, **({"options": options} if options else {})
-    )
+    build.provider_credential(provider=name, api_key=SECRET, api_base=base, **({"options": options} if options else {}))
     plane.alias(litellm_model=f"{name}/{MODEL}")
     plane.team()
     plane.provider.does(MODEL, answer(used=usage(1, 1)))

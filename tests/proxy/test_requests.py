@@ -14,7 +14,12 @@ from tests.support.upstream import answer, usage
 
 def _deep(levels: int) -> str:
     """A chat request, nested so deep in all."""
-    return '{"model":"fast","messages":[{"role":"user","content":"x"}],"more":' + "[" * (levels - 1) + "]" * (levels - 1) + "}"
+    return (
+        '{"model":"fast","messages":[{"role":"user","content":"x"}],"more":'
+        + "[" * (levels - 1)
+        + "]" * (levels - 1)
+        + "}"
+    )
 
 
 def _nothing_happened(plane: Plane) -> None:
@@ -53,9 +58,7 @@ def test_what_every_route_needs(plane: Plane, team: dict[str, Any], path: str) -
     needed = {"/chat/completions": "messages", "/completions": "prompt", "/embeddings": "input"}[path]
     for body in ({"model": "fast"}, {"model": "fast", needed: None}, {"model": "fast", needed: []}):
         response = plane.post(path, body)
-        expected = error(
-            400, "invalid_request_error", f"{path}: Missing required parameter: '{needed}'.", param=needed
-        )
+        expected = error(400, "invalid_request_error", f"{path}: Missing required parameter: '{needed}'.", param=needed)
         assert (response.status_code, response.json()) == (400, expected)
     _nothing_happened(plane)
 

@@ -64,7 +64,9 @@ def test_answers(plane: Plane, sdk: openai.OpenAI) -> None:
     assert "".join(one.choices[0].delta.content or "" for one in chunks if one.choices) == "Hello there "
     assert chunks[-1].usage.total_tokens == 11
     assert {one.model for one in chunks} == {"fast"}
-    assert {one.id.removeprefix("chatcmpl-") for one in chunks} < {record["call_id"] for record in plane.books().records}
+    assert {one.id.removeprefix("chatcmpl-") for one in chunks} < {
+        record["call_id"] for record in plane.books().records
+    }
     completion = sdk.completions.create(model="fast", prompt="x")
     assert completion.choices[0].text == "Hello there"
     embedding = sdk.embeddings.create(model="fast", input="x", encoding_format="float")

@@ -84,7 +84,14 @@ def _swept(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 @pytest.mark.parametrize("step", ["read", "reserve", "record", "settle"])
 @pytest.mark.parametrize(
     "what",
-    ["lost", "cut", "500", "ThrottlingException", "ProvisionedThroughputExceededException", "TransactionConflictException"],
+    [
+        "lost",
+        "cut",
+        "500",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "TransactionConflictException",
+    ],
 )
 def test_once_makes_no_difference(plane: Plane, faults: Faults, what: str, step: str, *, streamed: bool) -> None:
     faults.at(step, what)
@@ -107,7 +114,9 @@ def test_no_read_is_a_retryable_error(plane: Plane, faults: Faults) -> None:
     assert (found.holds, found.records, plane.provider.calls) == ({}, [], [])
 
 
-def test_unprocessed_keys_are_asked_for_again(plane: Plane, team: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unprocessed_keys_are_asked_for_again(
+    plane: Plane, team: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     real, held_back = DynamoDB._post, []
 
     async def post(self: DynamoDB, target: str, body: bytes) -> tuple[int, dict[str, Any]]:
