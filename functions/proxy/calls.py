@@ -1,4 +1,4 @@
-"""The life of one call: admitted, forwarded, answered, recorded, settled. Whatever happens in between, it is settled."""
+"""The life of one call: admitted, forwarded, answered, recorded, settled. Whatever happens, it is settled."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class CallRunner:
 class StreamingCall:
     """The rest of a streamed call, as the ASGI response that sends it."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913, PLR0917
         self,
         admitted: Admitted,
         request: dict[str, Any],
@@ -108,7 +108,7 @@ class StreamingCall:
         self._relay = StreamRelay(self._call.call_id, self._call.requested_model, wants_usage=wants_usage(request))
         self._left = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Relays until the provider ends, breaks off, or the client leaves; then settles; then ends the response."""
         headers = SSE_HEADERS | headers_of(self._call, None)
         send = self._noticing(send)

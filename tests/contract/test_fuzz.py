@@ -26,27 +26,30 @@ def schema(world: World, document: dict[str, Any]) -> Any:
 
 def _fuzz(schema: Any, world: World, caller: str, examples: int) -> None:
     for result in schema.get_all_operations():
-        operation = result.ok()
         world.restore()
-        turns = itertools.count()
+        _fuzz_operation(result.ok(), world, caller, examples)
 
-        @settings(
-            max_examples=examples,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
+
+def _fuzz_operation(operation: Any, world: World, caller: str, examples: int) -> None:
+    turns = itertools.count()
+    key = MASTER_KEY if caller == "master" else world.team_key
+
+    @settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def fuzz(case: Any) -> None:
+        _aim(case, world, existing=next(turns) % 2 == 1)
+        case.call_and_validate(
+            base_url=world.url, headers={"authorization": f"Bearer {key}"}, checks=CHECKS, timeout=30
         )
-        @given(case=operation.as_strategy())
-        def fuzz(case: Any) -> None:
-            _aim(case, world, existing=next(turns) % 2 == 1)
-            key = MASTER_KEY if caller == "master" else world.team_key
-            case.call_and_validate(
-                base_url=world.url, headers={"authorization": f"Bearer {key}"}, checks=CHECKS, timeout=30
-            )
 
-        fuzz()
+    fuzz()
 
 
 def _aim(case: Any, world: World, *, existing: bool) -> None:

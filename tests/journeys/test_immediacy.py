@@ -71,7 +71,7 @@ def test_the_authorizers_answers_are_cached(gateway: Gateway, team: dict[str, An
         ("pause", "team_paused", "Team access temporarily paused"),
     ],
 )
-def test_suspend_pause_and_resume(
+def test_suspend_pause_and_resume(  # noqa: PLR0917
     gateway: Gateway, team: dict[str, Any], identified: list[str], verb: str, kind: str, message: str, method: str
 ) -> None:
     key = team["virtual_key"]

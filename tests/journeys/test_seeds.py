@@ -123,10 +123,10 @@ def _shows(answer: Any, documented: Any, where: str = "") -> None:
         assert (type(answer), answer) == (type(documented), documented), where
 
 
-def _curl(gateway: Gateway, method: str, path: str, body: str | None, documented: Any, status: int = 200) -> Any:
+def _curl(gateway: Gateway, method: str, path: str, body: str | None, documented: Any) -> Any:
     headers = {"content-type": "application/json"} if body is not None else {}
     answer = gateway(method, path, body, **headers)
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == 200, answer.text
     _shows(answer.json(), documented)
     return answer.json()
 
@@ -330,7 +330,7 @@ def test_onboarding_a_client(gateway: Gateway) -> None:
         {"organization_id": "org_newclient", "name": "New Client Inc", "status": "active", "created_at": TIMESTAMP},
     )
     keys = set()
-    for body, team_id, alias, credits in (
+    for body, team_id, alias, allocated in (
         (NEW_CLIENT_PROD, "newclient-prod", "Production", 1000),
         (NEW_CLIENT_DEV, "newclient-dev", "Development", 500),
     ):
@@ -339,8 +339,8 @@ def test_onboarding_a_client(gateway: Gateway) -> None:
             "organization_id": "org_newclient",
             "team_alias": alias,
             "virtual_key": KEY,
-            "credits_allocated": credits,
-            "credits_remaining": credits,
+            "credits_allocated": allocated,
+            "credits_remaining": allocated,
             "status": "active",
             "access_groups": ["gpt-models"],
         }

@@ -11,6 +11,8 @@ import httpx
 
 from tests.support import build
 from tests.support.books import Books, books
+from tests.support.environment import engine, template
+from tests.support.items import all_items
 from tests.support.upstream import FakeProvider
 
 SECRET = "sk-canary-provider-secret"
@@ -111,3 +113,18 @@ def error(status: int, kind: str, message: str, *, param: str | None = None, **e
 def cost(prompt: int, completion: int, cached: int = 0) -> Decimal:
     """What the alias ``fast`` costs."""
     return (prompt - cached) * INPUT + cached * CACHED + completion * OUTPUT
+
+
+def change(kind: str, **attributes: Any) -> None:
+    """Changes an entity past the API: what the other dialects will write."""
+    (item,) = (item for item in all_items() if item["kind"] == kind)
+    engine.client("dynamodb").update_item(
+        TableName=template.table()["TableName"],
+        Key={"PK": {"S": item["PK"]}, "SK": {"S": item["SK"]}},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+        ExpressionAttributeNames={f"#{name}": name for name in attributes},
+        ExpressionAttributeValues={
+            f":{name}": {"BOOL": value} if isinstance(value, bool) else {"S": value}
+            for name, value in attributes.items()
+        },
+    )

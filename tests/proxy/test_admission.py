@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.proxy.plane import MODEL, Plane, cost, error, question
+from tests.proxy.plane import MODEL, Plane, change, cost, error, question
 from tests.support import build
 from tests.support.api import call
 from tests.support.environment import engine, template
 from tests.support.upstream import answer, eventually, slow, usage
+from tollgate.metering.store import MeteringStore
 from tollgate.settings import settings
 
 # Bytes that count beyond the body's own.
@@ -22,11 +24,11 @@ def _sent(plane: Plane) -> dict[str, Any]:
     return {name: value for name, value in plane.provider.last.body.items() if name not in {"model", "messages"}}
 
 
-def _ready(plane: Plane, credits: int = 1000, **alias: Any) -> None:
+def _ready(plane: Plane, funds: int = 1000, **alias: Any) -> None:
     build.organization()
     plane.credential()
     plane.alias(**alias)
-    plane.team(credits_allocated=credits)
+    plane.team(credits_allocated=funds)
     plane.provider.does(MODEL, answer(used=usage(1, 1)))
 
 
@@ -135,14 +137,14 @@ def test_the_affordable_number_is_sent_and_named(plane: Plane, mode: str) -> Non
 
 
 def test_a_stream_says_it_too(plane: Plane) -> None:
-    _ready(plane, credits=1, pricing_output=20_000)
+    _ready(plane, funds=1, pricing_output=20_000)
     plane.provider.does(MODEL, answer(used=usage(1, 1)))
     streamed = plane.stream()
     assert streamed.response.headers["x-tollgate-max-tokens"] == str(plane.provider.last.body["max_tokens"]) == "49"
 
 
 def test_insufficient_credits(plane: Plane) -> None:
-    _ready(plane, credits=1, pricing_output=500_000)
+    _ready(plane, funds=1, pricing_output=500_000)
 
     response = plane.chat(max_tokens=3, n=2)
 
@@ -164,7 +166,7 @@ def test_insufficient_credits(plane: Plane) -> None:
 
 
 def test_no_credits_at_all_and_free_models(plane: Plane) -> None:
-    _ready(plane, credits=0)
+    _ready(plane, funds=0)
     plane.alias("free", pricing_input=0, pricing_output=0, pricing_cached_input=0)
     refused = plane.chat()
     assert refused.json()["error"]["type"] == "insufficient_credits"
@@ -177,9 +179,7 @@ def test_no_credits_at_all_and_free_models(plane: Plane) -> None:
 
 def test_credits_that_others_hold_are_reserved(plane: Plane) -> None:
     """429, soon again; and the call that was let in keeps what it holds."""
-    import threading
-
-    _ready(plane, credits=1, pricing_output=20_000)
+    _ready(plane, funds=1, pricing_output=20_000)
     plane.provider.does(MODEL, slow(1, answer(used=usage(1, 1))))
     first = threading.Thread(target=plane.chat, kwargs={"max_tokens": 49})
     first.start()
@@ -206,9 +206,7 @@ def test_credits_that_others_hold_are_reserved(plane: Plane) -> None:
 
 def test_a_race_for_the_last_credits_is_run_again(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between reading the balance and reserving what it carries, others take some of it, call after call."""
-    from tollgate.metering.store import MeteringStore
-
-    _ready(plane, credits=1, pricing_output=20_000)
+    _ready(plane, funds=1, pricing_output=20_000)
     real, taken = MeteringStore.reserve, []
 
     async def reserve(self: MeteringStore, *arguments: Any) -> Any:
@@ -303,10 +301,7 @@ def test_denied_models_by_profile(plane: Plane, team: dict[str, Any], compat: st
 
 @pytest.mark.parametrize("compat", ["1.106", "1.80"], indirect=True)
 def test_an_expired_key_by_profile(plane: Plane, team: dict[str, Any], compat: str) -> None:
-    import time
-
-    plane.key = build.issued_key("acme-dev", duration="1s")["virtual_key"]
-    time.sleep(1.1)
+    change("key", expires_at="2020-01-01T00:00:00.000000Z")
     status = 401 if compat == "1.106" else 400
     response = plane.chat()
     assert (response.status_code, response.json()) == (status, error(status, "expired_key", "API key has expired"))
@@ -328,7 +323,7 @@ def test_groups_open_models_on_the_next_call(plane: Plane, team: dict[str, Any])
 
 def test_money_is_the_last_thing_that_refuses(plane: Plane) -> None:
     """Q-56: entitlement before the body, the model before its parameters, all of it before the credits."""
-    _ready(plane, credits=0)
+    _ready(plane, funds=0)
     plane.alias("other")
     build.access_group("none", model_aliases=["other"])
     assert plane.post("/chat/completions", question(n=0)).json()["error"]["param"] == "n"

@@ -185,7 +185,7 @@ def test_billed_beyond_the_bound_is_charged_as_billed(plane: Plane, team: dict[s
 
 
 @pytest.mark.parametrize(
-    ("settings", "credits"),
+    ("settings", "charged"),
     [
         ({}, Decimal("0.03569")),
         ({"cost_markup_percentage": 25}, Decimal("0.0446125")),
@@ -198,7 +198,7 @@ def test_billed_beyond_the_bound_is_charged_as_billed(plane: Plane, team: dict[s
         ({"budget_mode": "consumption_tokens", "tokens_per_credit": 7}, Decimal("257.285714285715")),
     ],
 )
-def test_budget_modes_and_markup(plane: Plane, settings: dict[str, Any], credits: Decimal) -> None:
+def test_budget_modes_and_markup(plane: Plane, settings: dict[str, Any], charged: Decimal) -> None:
     build.organization()
     plane.credential()
     plane.alias()
@@ -209,10 +209,10 @@ def test_budget_modes_and_markup(plane: Plane, settings: dict[str, Any], credits
 
     record = plane.record()
     client_cost = Decimal("0.03569") * (1 + Decimal(settings.get("cost_markup_percentage", 0)) / 100)
-    assert record["credits_charged"] == credits
+    assert record["credits_charged"] == charged
     assert (record["provider_cost_usd"], record["cost_usd"]) == (Decimal("0.03569"), client_cost)
     assert Decimal(response.headers["x-tollgate-cost-usd"]) == client_cost
-    assert Decimal(response.headers["x-tollgate-credits-remaining"]) == 1000 - credits
+    assert Decimal(response.headers["x-tollgate-credits-remaining"]) == 1000 - charged
 
 
 def test_a_price_of_the_catalogue(plane: Plane) -> None:

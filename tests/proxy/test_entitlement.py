@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.plane import MODEL, Plane, error, question
+from tests.proxy.plane import MODEL, Plane, change, error, question
 from tests.support import build
 from tests.support.api import call
 from tests.support.environment import engine, template
@@ -38,21 +38,6 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(DynamoDB, "call", noted)
     return iter([asked])
-
-
-def _set(kind: str, **attributes: Any) -> None:
-    """Changes an entity past the API: what the other dialects will write."""
-    (item,) = (item for item in all_items() if item["kind"] == kind)
-    engine.client("dynamodb").update_item(
-        TableName=template.table()["TableName"],
-        Key={"PK": {"S": item["PK"]}, "SK": {"S": item["SK"]}},
-        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
-        ExpressionAttributeNames={f"#{name}": name for name in attributes},
-        ExpressionAttributeValues={
-            f":{name}": {"BOOL": value} if isinstance(value, bool) else {"S": value}
-            for name, value in attributes.items()
-        },
-    )
 
 
 def _refused(plane: Plane) -> tuple[int, Any]:
@@ -84,22 +69,22 @@ def test_blanks_around_a_key_are_trimmed(ready: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "kind", "message"),
+    ("act", "status", "kind", "message"),
     [
-        (lambda: _set("key", status="revoked"), 401, "token_not_found_in_db", "Invalid or missing API key"),
-        (lambda: _set("team", deleting=True), 401, "token_not_found_in_db", "Invalid or missing API key"),
-        (lambda: _set("organization", deleting=True), 401, "token_not_found_in_db", "Invalid or missing API key"),
-        (lambda: _set("key", expires_at="2020-01-01T00:00:00.000000Z"), 401, "expired_key", "API key has expired"),
-        (lambda: _set("key", blocked=True), 401, "auth_error", "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin."),
-        (lambda: _set("team", blocked=True), 401, "auth_error", "Authentication Error, Team=acme-dev is blocked. Update via `/team/unblock` if you're an admin."),
-        (lambda: _set("organization", blocked=True), 401, "auth_error", "Authentication Error, Organization=org_acme is blocked. Update via `/organization/unblock` if you're an admin."),
+        (lambda: change("key", status="revoked"), 401, "token_not_found_in_db", "Invalid or missing API key"),
+        (lambda: change("team", deleting=True), 401, "token_not_found_in_db", "Invalid or missing API key"),
+        (lambda: change("organization", deleting=True), 401, "token_not_found_in_db", "Invalid or missing API key"),
+        (lambda: change("key", expires_at="2020-01-01T00:00:00.000000Z"), 401, "expired_key", "API key has expired"),
+        (lambda: change("key", blocked=True), 401, "auth_error", "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin."),
+        (lambda: change("team", blocked=True), 401, "auth_error", "Authentication Error, Team=acme-dev is blocked. Update via `/team/unblock` if you're an admin."),
+        (lambda: change("organization", blocked=True), 401, "auth_error", "Authentication Error, Organization=org_acme is blocked. Update via `/organization/unblock` if you're an admin."),
         (lambda: call("POST", "/api/teams/acme-dev/suspend"), 403, "team_suspended", "Team access suspended - contact support"),
         (lambda: call("POST", "/api/teams/acme-dev/pause"), 403, "team_paused", "Team access temporarily paused"),
         (lambda: call("PUT", "/api/organizations/org_acme/status", {"status": "suspended"}), 403, "organization_suspended", "Organization access suspended - contact support"),
     ],
 )  # fmt: skip
-def test_who_may_not(ready: Plane, change: Callable[[], Any], status: int, kind: str, message: str) -> None:
-    change()
+def test_who_may_not(ready: Plane, act: Callable[[], Any], status: int, kind: str, message: str) -> None:
+    act()
     assert _refused(ready) == (status, error(status, kind, message))
     assert ready.books().records == []
 
@@ -109,12 +94,12 @@ def test_the_first_row_wins(ready: Plane) -> None:
     rows: list[tuple[Callable[[], Any], str]] = [
         (lambda: call("POST", "/api/teams/acme-dev/pause"), "team_paused"),
         (lambda: call("PUT", "/api/organizations/org_acme/status", {"status": "suspended"}), "organization_suspended"),
-        (lambda: _set("organization", blocked=True), "auth_error"),
-        (lambda: _set("key", expires_at="2020-01-01T00:00:00.000000Z"), "expired_key"),
-        (lambda: _set("key", status="revoked"), "token_not_found_in_db"),
+        (lambda: change("organization", blocked=True), "auth_error"),
+        (lambda: change("key", expires_at="2020-01-01T00:00:00.000000Z"), "expired_key"),
+        (lambda: change("key", status="revoked"), "token_not_found_in_db"),
     ]
-    for change, kind in rows:
-        change()
+    for act, kind in rows:
+        act()
         assert _refused(ready)[1]["error"]["type"] == kind
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.asgi import http_scope
 from proxy.app import app
 from tests.proxy.plane import MODEL, Plane, Streamed, cost, error, question
 from tests.support.upstream import (
@@ -129,7 +130,7 @@ def test_a_cancelled_request_is_settled(plane: Plane, team: dict[str, Any], at: 
                     transport=transport, base_url="http://x", headers=plane.headers()
                 ) as client:
                     task = asyncio.create_task(client.post("/v1/chat/completions", json=question(stream=streamed)))
-                    while not (plane.provider.calls if at == "provider" else plane.books_unexplained().holds):
+                    while not (plane.provider.calls if at == "provider" else plane.books_unexplained().holds):  # noqa: ASYNC110
                         await asyncio.sleep(0.01)
                     task.cancel()
                     with pytest.raises(asyncio.CancelledError):
@@ -334,7 +335,7 @@ def test_killed_calls_are_ended_by_the_sweeper(
         return await real(self, operation, payload)
 
     monkeypatch.setattr(DynamoDB, "call", dead)
-    for dead_operations in ((), ("PutItem",)):
+    for dead_operations in ((), ("PutItem",)):  # noqa: B007 (the closure above reads it)
         assert plane.post("/chat/completions", question(), connection="close").status_code == 500
     monkeypatch.undo()
     before = plane.books_unexplained()
@@ -351,3 +352,35 @@ def test_killed_calls_are_ended_by_the_sweeper(
     assert interrupted["credits_charged"] == interrupted["credits_reserved"] in before.holds.values()
     assert interrupted["team_id"] == "acme-dev"
     assert sweep.handler({}, None) == {"accounts": 0, "holds": 0}
+
+
+def test_a_server_that_raises_when_the_client_has_gone(plane: Plane, team: dict[str, Any]) -> None:
+    """Not every ASGI server is silent about it; the call is a success of what was produced all the same."""
+    plane.provider.does(MODEL, stream(chunk("one "), chunk("two "), done=False, then="silent"))
+    body = json.dumps(question(text="Say it", stream=True)).encode()
+
+    async def run() -> None:
+        asked = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if not asked:
+                await asyncio.sleep(60)
+            return asked.pop()
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.body":
+                raise OSError("gone")
+
+        async with app.router.lifespan_context(app):
+            scope = http_scope("POST", "/v1/chat/completions", plane.headers())
+            await app(scope, receive, send)
+
+    gateway = app.state.gateway
+    try:
+        asyncio.run(run())
+    finally:
+        app.state.gateway = gateway
+    record = plane.record()
+    assert (record["outcome"], record["detail"]) == ("success", "client_disconnected")
+    assert 1 <= record["output_tokens"] <= 2
+    assert plane.provider.last.left.wait(5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import pytest
 
 from tests.proxy.plane import MODEL, Plane, cost, error
-from tests.support.upstream import answer, usage
+from tests.support.api import call
+from tests.support.environment import engine
+from tests.support.upstream import answer, eventually, refuse, slow, usage
 from tollgate.aws import dynamodb
 from tollgate.aws.dynamodb import DynamoDB
 from workers import sweep
@@ -33,6 +37,16 @@ class Faults:
     def __init__(self) -> None:
         self._planned: list[tuple[Callable[[str], bool], str, int]] = []
         self.seen = 0
+        self._cut: list[bytes] = []
+
+    def cut(self, body: bytes) -> None:
+        self._cut.append(body)
+
+    def deliver_late(self) -> None:
+        """What was cut off arrives after all, past the client."""
+        table = engine.client("dynamodb")
+        for body in self._cut:
+            table.update_item(**json.loads(body))
 
     def at(self, step: str, what: str, times: int = ONCE) -> None:
         """``what``: an error's name, ``500``, ``lost`` (done, not told), ``cut`` (neither done nor told)."""
@@ -60,6 +74,7 @@ def faults(plane: Plane, team: dict[str, Any], monkeypatch: pytest.MonkeyPatch) 
                 await real(self, target, body)
                 raise TimeoutError
             case "cut":
+                planned.cut(body)
                 raise TimeoutError
             case "500":
                 return 500, {"__type": "com.amazonaws#InternalServerError"}
@@ -152,7 +167,27 @@ def test_a_reservation_that_cannot_be_released_is_still_the_same_error(
     assert (response.status_code, response.json()) == (503, BUSY)
     assert len(plane.books_unexplained().holds) == 1
     assert _swept(monkeypatch)["holds"] == 1
-    assert plane.record()["outcome"] == "interrupted"
+    found = plane.books()
+    assert (found.available, found.holds, found.records) == (1000, {}, [])
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_reservation_that_arrives_after_its_call_is_worth_nothing(
+    plane: Plane, faults: Faults, monkeypatch: pytest.MonkeyPatch, *, settled: bool
+) -> None:
+    """A copy that was stuck in the network: the call went on under another id, or was refused."""
+    faults.at("reserve", "cut", ONCE if settled else ALWAYS)
+    response = plane.chat()
+    assert response.status_code == (200 if settled else 503)
+
+    faults.deliver_late()
+
+    assert len(plane.books_unexplained().holds) == (1 if settled else 4)
+    assert _swept(monkeypatch)["accounts"] == 1
+    found = plane.books()
+    assert found.holds == {}
+    assert found.available == 1000 - (cost(100, 10) if settled else 0)
+    assert len(found.records) == int(settled)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -178,8 +213,6 @@ def test_an_answer_that_cannot_be_settled_is_given_and_settled_later(
 def test_a_failure_that_cannot_be_settled_is_still_told(
     plane: Plane, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.upstream import refuse
-
     plane.provider.does(MODEL, refuse(422, message="no"))
     faults.at("settle", "cut", 6)
     response = plane.chat()
@@ -191,10 +224,6 @@ def test_a_failure_that_cannot_be_settled_is_still_told(
 
 def test_the_sweeper_was_quicker(plane: Plane, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that is thought dead and comes back: it is charged once, as the first record says."""
-    from tests.support.upstream import eventually, slow
-
-    import threading
-
     plane.provider.does(MODEL, slow(0.5, answer(used=USED)))
     caller = threading.Thread(target=plane.chat)
     caller.start()
@@ -209,8 +238,6 @@ def test_a_catalogue_read_while_it_is_written_is_read_again(
     plane: Plane, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A query over several pages may show old aliases beside the new version: that must not be kept."""
-    from tests.support.api import call
-
     real, changed = DynamoDB.query, []
 
     async def query(self: DynamoDB, payload: dict[str, Any]) -> list[Any]:

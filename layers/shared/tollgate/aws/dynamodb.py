@@ -1,6 +1,7 @@
 """The hot path's DynamoDB client: asyncio, signed by us, over aiohttp (botocore costs four times the CPU).
 
-Every write that goes through here is idempotent by its hold id, so whatever is uncertain is simply sent again.
+Every write that goes through here is idempotent by its hold id, so whatever is uncertain is simply sent again; but for
+reservations, which could arrive once more after their call was settled.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _ATTEMPTS = 6
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=1, sock_read=3)
 _OK = 200
 _SERVER_ERROR = 500
+# Refusals that pass by themselves; a write that got one did not take effect.
 _TRANSIENT = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -29,11 +31,10 @@ _TRANSIENT = frozenset(
         "RequestLimitExceeded",
         "TransactionConflictException",
         "TransactionInProgressException",
-        "InternalServerError",
-        "InternalFailure",
-        "ServiceUnavailable",
     }
 )
+
+_NO_ANSWER = "The data store did not answer; try again"
 
 Item = dict[str, dict[str, Any]]
 
@@ -46,6 +47,10 @@ class ConditionFailedError(Exception):
         self.item = item
 
 
+class UncertainWriteError(StoreUnavailableError):
+    """Nobody knows whether the write took effect, or still will: the request may yet arrive."""
+
+
 class DynamoDB:
     """Calls DynamoDB's JSON protocol; retries what is transient with full jitter."""
 
@@ -54,11 +59,15 @@ class DynamoDB:
         self._url = (endpoint_url or f"https://dynamodb.{region}.amazonaws.com").rstrip("/") + "/"
         self._signer = Signer(Credentials.from_environment(), region, urlsplit(self._url).netloc)
 
-    async def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def call(self, operation: str, payload: dict[str, Any], *, resend: bool = True) -> dict[str, Any]:
         """The answer of one operation.
+
+        ``resend=False`` is for a write that must not arrive twice: it is sent again only where the table itself said
+        that it did not take effect.
 
         Raises:
             ConditionFailedError: a conditional write found something else.
+            UncertainWriteError: no answer, and ``resend`` is False.
             StoreUnavailableError: no answer after all attempts. A write may still have taken effect.
         """
         body = orjson.dumps(payload)
@@ -72,16 +81,19 @@ class DynamoDB:
             except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
                 # Connections die while a Lambda environment is frozen; also a write may have taken effect.
                 reason = type(error).__name__
-                continue
+                status, answer = _SERVER_ERROR, {}
+            else:
+                reason = str(answer.get("__type", "")).rpartition("#")[2]
             if status == _OK:
                 return answer
-            reason = str(answer.get("__type", "")).rpartition("#")[2]
+            if status >= _SERVER_ERROR and not resend:
+                raise UncertainWriteError(_NO_ANSWER) from OSError(reason)
             if reason == "ConditionalCheckFailedException":
                 raise ConditionFailedError(answer.get("Item"))
             if status < _SERVER_ERROR and reason not in _TRANSIENT:
                 message = answer.get("message") or answer.get("Message")
                 raise RuntimeError(f"DynamoDB refused {operation}: {reason}: {message}")
-        raise StoreUnavailableError("The data store did not answer; try again") from OSError(reason)
+        raise StoreUnavailableError(_NO_ANSWER) from OSError(reason)
 
     async def batch_get(self, table_name: str, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Item]:
         """The items under (PK, SK), read strongly consistent, by their keys. Missing ones are left out."""

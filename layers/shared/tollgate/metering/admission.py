@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+from tollgate.aws.dynamodb import UncertainWriteError
 from tollgate.core import ids
 from tollgate.core.errors import (
     InsufficientCreditsError,
@@ -30,7 +31,7 @@ from tollgate.telemetry import Event, logger
 
 # A hold outlives the function's deadline by this much (design section 3).
 HOLD_MARGIN_SECONDS = 60
-# Reservations tried while others change the balance between reading and reserving.
+# Reservations tried while others change the balance between reading and reserving, or while nobody knows their fate.
 _ATTEMPTS = 4
 
 
@@ -161,19 +162,25 @@ class Admission:
             output = max(bound.affordable(short.available), min(1, bound.bounds.output))
 
     async def _hold(self, call: Call, account: Account, bound: Charge) -> Balance | None:
-        try:
-            return await self._store.reserve(account.uid, call.hold_id, bound, call.expires_at)
-        except StoreUnavailableError:
-            # It may have taken effect although no answer came; the caller is refused and must not pay.
-            await self._release(account.uid, call.hold_id, bound.credits)
-            raise
+        """None when the credits are held. A reservation of unknown fate is withdrawn and made anew under another id."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await self._store.reserve(account.uid, call.hold_id, bound, call.expires_at)
+            except UncertainWriteError:
+                await self._withdraw(account.uid, call.hold_id, bound.credits)
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                call.call_id = ids.new_call_id(int(call.started_at * 1000))
+                call.hold_id = ids.hold_id_of(call.call_id)
+        raise AssertionError
 
-    async def _release(self, account_uid: str, hold_id: str, reserved: Decimal) -> None:
+    async def _withdraw(self, account_uid: str, hold_id: str, reserved: Decimal) -> None:
         try:
-            await self._store.release(account_uid, hold_id, reserved)
+            await self._store.withdraw(account_uid, hold_id, reserved)
         except StoreUnavailableError as error:
             # If the hold stands, the sweeper will find it.
             logger.error(Event.RELEASE_FAILED, extra={"hold_id": hold_id, "reason": str(error.__cause__ or error)})
+            raise
 
 
 def _refusal(call: Call, least: Charge, balance: Balance) -> Exception:

@@ -1,12 +1,14 @@
 """The counter items and call records of the money path, as DynamoDB expressions.
 
-A reservation is a hold in the counter item itself, so reserve and settle are one write each. Every operation may be
-sent twice: reserve and settle are conditional on the hold, the record is written once and whoever writes it first,
-proxy or sweeper, fixes what the call costs.
+A reservation is a hold in the counter item itself, so reserve and settle are one write each. Settle and release are
+conditional on the hold, the record is written once and whoever writes it first, proxy or sweeper, fixes what the call
+costs: so all three may be sent twice. A reservation may not, because its second copy could arrive after the call was
+settled; one that nobody knows the fate of is withdrawn.
 """
 
 from __future__ import annotations
 
+import time
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +22,9 @@ from tollgate.metering.model import Call, Charge
 from tollgate.table import keys
 
 CALL_KIND = "c"
+VOID_KIND = "void"
+# A request signed now is refused by DynamoDB long before.
+_VOID_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,12 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the call's record says, whoever wrote it."""
+    """What the call's record says, whoever wrote it. ``void``: there was no call, only a reservation withdrawn."""
 
     credits: Decimal
     cost_usd: Decimal
     tokens: int
+    void: bool = False
 
 
 class MeteringStore:
@@ -76,31 +82,48 @@ class MeteringStore:
                     },
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 },
+                resend=False,
             )
         except ConditionFailedError as failed:
-            if failed.item is None:
-                return Balance(ZERO, ZERO, ZERO)
-            if hold_id in failed.item["h"]["M"]:
-                # Our own write took effect before its answer was lost.
-                return None
-            return balance(failed.item)
+            return balance(failed.item) if failed.item is not None else Balance(ZERO, ZERO, ZERO)
         return None
+
+    async def withdraw(self, account_uid: str, hold_id: str, reserved: Decimal) -> None:
+        """Makes an uncertain reservation worth nothing, whether it took effect, or did not, or still will.
+
+        The void record is what the sweeper finds beside a hold that arrives late; it charges nothing and is no call.
+        """
+        expires = int(time.time()) + _VOID_SECONDS
+        await self._put_record(
+            {
+                "PK": {"S": keys.call(hold_id)},
+                "SK": {"S": keys.ENTITY},
+                "kind": {"S": VOID_KIND},
+                "ttl": number(expires),
+            }
+        )
+        await self.release(account_uid, hold_id, reserved)
 
     async def record(self, call: Call) -> Recorded:
         """Writes the call's record if nobody has; returns what the record that counts says."""
+        found = await self._put_record(record_item(call))
+        return recorded(found) if found else Recorded(call.charge.credits, call.charge.cost_usd, call.usage.total)
+
+    async def _put_record(self, item: Item) -> Item | None:
+        """None if the record is ours now, else the one that was there."""
         try:
             await self._db.call(
                 "PutItem",
                 {
                     "TableName": self._table,
-                    "Item": record_item(call),
+                    "Item": item,
                     "ConditionExpression": "attribute_not_exists(PK)",
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 },
             )
         except ConditionFailedError as failed:
-            return recorded(failed.item or {})
-        return Recorded(call.charge.credits, call.charge.cost_usd, call.usage.total)
+            return failed.item
+        return None
 
     async def settle(self, account_uid: str, hold_id: str, reserved: Decimal, actual: Recorded) -> Balance | None:
         """Turns the hold into the charge. Returns the balance after it; None if the hold was settled before."""
@@ -166,6 +189,8 @@ def balance(item: Item) -> Balance:
 
 def recorded(item: Item) -> Recorded:
     """What a stored call record charges."""
+    if item["kind"]["S"] == VOID_KIND:
+        return Recorded(ZERO, ZERO, 0, void=True)
     tokens = int(item["input_tokens"]["N"]) + int(item["output_tokens"]["N"])
     return Recorded(Decimal(item["credits_charged"]["N"]), Decimal(item["cost_usd"]["N"]), tokens)
 

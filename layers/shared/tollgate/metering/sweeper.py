@@ -68,6 +68,9 @@ class Sweeper:
         call = _interrupted(item, hold_id, hold)
         actual = await self._store.record(call)
         uid = item["PK"]["S"].removeprefix(keys.account(""))
+        if actual.void:
+            await self._store.release(uid, hold_id, call.reserved)
+            return True
         return await self._store.settle(uid, hold_id, call.reserved, actual) is not None
 
     async def _reschedule(self, pk: str, sk: str) -> None:

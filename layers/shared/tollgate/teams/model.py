@@ -22,7 +22,6 @@ from tollgate.core.fields import (
     Timestamp,
     not_a_bool,
 )
-from tollgate.credits.model import Account
 
 DEFAULT_CREDITS_PER_DOLLAR = Decimal(10)
 DEFAULT_TOKENS_PER_CREDIT = 10_000
@@ -199,23 +198,3 @@ class TeamDeleted(ResponseModel):
     team_id: str
     deleted: bool
     keys_deleted: int
-
-
-def settings_of(team: Team, account: Account, virtual_key: str | None = None) -> dict[str, object]:
-    """The fields that every answer about a team has, by name; the key is masked unless ``virtual_key`` gives it."""
-    return {
-        "team_id": team.team_id,
-        "organization_id": team.organization_id,
-        "team_alias": team.team_alias,
-        "virtual_key": virtual_key or team.key_mask,
-        "credits_allocated": account.allocated,
-        "credits_remaining": account.remaining,
-        "status": team.status,
-        "access_groups": list(team.access_groups),
-        "budget_mode": team.budget_mode,
-        "credits_per_dollar": team.credits_per_dollar or DEFAULT_CREDITS_PER_DOLLAR,
-        "tokens_per_credit": team.tokens_per_credit or DEFAULT_TOKENS_PER_CREDIT,
-        "cost_markup_percentage": team.cost_markup_percentage,
-        "blocked": team.blocked,
-        "created_at": team.created_at,
-    }

@@ -1,4 +1,4 @@
-"""Reading the audit log."""
+"""Reading the audit log: an organization is asked for by its id, and its events are kept under its uid."""
 
 from __future__ import annotations
 

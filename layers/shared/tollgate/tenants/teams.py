@@ -1,4 +1,4 @@
-"""Use cases of teams. Knows no HTTP and no storage."""
+"""Use cases of teams with their account, their keys and their access groups. Knows no HTTP and no storage."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from functools import cache
 from typing import Any
 
 from tollgate.audit import repository as audit
-from tollgate.auth.policy import Action, Owner, authorize
+from tollgate.auth.policy import Action, authorize
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.errors import InvalidRequestError, NotFoundError, WrongStateError
+from tollgate.core.errors import InvalidRequestError, WrongStateError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.credits import repository as credits
 from tollgate.credits.model import Account, Transaction, TransactionType
@@ -21,26 +21,27 @@ from tollgate.keys import repository as keys
 from tollgate.keys.service import new_key
 from tollgate.models import groups_repository as groups
 from tollgate.models.service import access_group_exists
+from tollgate.organizations import access as organization_access
 from tollgate.organizations import repository as organizations
 from tollgate.organizations.model import Organization
 from tollgate.table.transactions import Work, retried
-from tollgate.teams import offboarding, repository
+from tollgate.teams import repository
 from tollgate.teams.access import event_of, reachable
 from tollgate.teams.model import (
+    DEFAULT_CREDITS_PER_DOLLAR,
+    DEFAULT_TOKENS_PER_CREDIT,
     BudgetMode,
     CreateTeam,
     KeyRotated,
     Team,
     TeamAnswer,
     TeamCreated,
-    TeamDeleted,
     TeamList,
     TeamStatus,
     TeamStatusAnswer,
     TeamSummary,
     UpdateTeam,
     UsageSummary,
-    settings_of,
 )
 
 # What a field that is sent as null goes back to.
@@ -66,7 +67,7 @@ class TeamService:
         Raises NotFoundError for an unknown organization, InvalidRequestError for an unknown access group,
         AlreadyExistsError if the id is taken.
         """
-        organization = _organization(caller, request.organization_id, Action.TEAM_CREATE)
+        organization = organization_access.reachable(caller, request.organization_id, Action.TEAM_CREATE)
         _check_groups(request.access_groups)
         now = self.clock()
         draft = _draft(request, organization, now)
@@ -86,7 +87,7 @@ class TeamService:
         work.commit()
         credit = Decimal(request.credits_allocated)
         account = Account(allocated=credit, available=credit)
-        return TeamCreated.model_validate(settings_of(team, account, virtual_key=secret))
+        return TeamCreated.model_validate(_settings_of(team, account, virtual_key=secret))
 
     def list(
         self,
@@ -102,12 +103,13 @@ class TeamService:
         if organization_id is None:
             page = repository.search(request, text, status)
         else:
-            none = organization_id == NO_ORGANIZATION
-            uid = None if none else _organization(caller, organization_id, Action.TEAM_LIST).uid
+            uid = None
+            if organization_id != NO_ORGANIZATION:
+                uid = organization_access.reachable(caller, organization_id, Action.TEAM_LIST).uid
             page = repository.search_organization(uid, request, text, status)
         accounts = credits.find_all(team.uid for team in page.entries)
         return TeamList(
-            teams=[TeamSummary.model_validate(settings_of(team, accounts[team.uid])) for team in page.entries],
+            teams=[TeamSummary.model_validate(_settings_of(team, accounts[team.uid])) for team in page.entries],
             next_cursor=page.next_cursor,
             truncated=page.truncated,
         )
@@ -116,7 +118,7 @@ class TeamService:
         self, caller: Principal, organization_id: str, request: PageRequest
     ) -> tuple[Organization, Page[Team]]:
         """An organization and a page of its teams, newest first."""
-        organization = _organization(caller, organization_id, Action.TEAM_LIST)
+        organization = organization_access.reachable(caller, organization_id, Action.TEAM_LIST)
         return organization, repository.search_organization(organization.uid, request)
 
     def details(self, caller: Principal, team_id: str) -> TeamAnswer:
@@ -198,29 +200,6 @@ class TeamService:
         work.commit()
         return KeyRotated(team_id=team_id, virtual_key=secret, key_id=key.key_id)
 
-    def delete(self, caller: Principal, team_id: str, *, force: bool) -> TeamDeleted:
-        """Deletes the team, its keys, its links and its counter (Q-21); asked again, it finishes what was interrupted.
-
-        Raises WrongStateError for an active team unless ``force``.
-        """
-
-        def close() -> None:
-            team = reachable(caller, team_id, Action.TEAM_DELETE, leaving=True)
-            offboarding.close(caller, team, self.clock, force=force)
-
-        retried(close)
-        deleted = offboarding.finish(caller, team_id, self.clock)
-        return TeamDeleted(team_id=team_id, deleted=True, keys_deleted=deleted)
-
-
-def _organization(caller: Principal, organization_id: str, action: Action) -> Organization:
-    missing = f"Organization '{organization_id}' not found"
-    authorize(caller, action, Owner(organization_id), missing=missing)
-    organization = organizations.find(organization_id)
-    if organization is None or organization.deleting:
-        raise NotFoundError(missing)
-    return organization
-
 
 def _check_groups(names: list[str]) -> None:
     unknown = access_group_exists(names)
@@ -267,10 +246,30 @@ def _allocation(amount: int, caller: Principal, now: datetime) -> Transaction:
     )
 
 
+def _settings_of(team: Team, account: Account, virtual_key: str | None = None) -> dict[str, object]:
+    """The fields that every answer about a team has, by name; the key is masked unless ``virtual_key`` gives it."""
+    return {
+        "team_id": team.team_id,
+        "organization_id": team.organization_id,
+        "team_alias": team.team_alias,
+        "virtual_key": virtual_key or team.key_mask,
+        "credits_allocated": account.allocated,
+        "credits_remaining": account.remaining,
+        "status": team.status,
+        "access_groups": list(team.access_groups),
+        "budget_mode": team.budget_mode,
+        "credits_per_dollar": team.credits_per_dollar or DEFAULT_CREDITS_PER_DOLLAR,
+        "tokens_per_credit": team.tokens_per_credit or DEFAULT_TOKENS_PER_CREDIT,
+        "cost_markup_percentage": team.cost_markup_percentage,
+        "blocked": team.blocked,
+        "created_at": team.created_at,
+    }
+
+
 def _answer(team: Team) -> TeamAnswer:
     account = credits.find(team.uid)
     return TeamAnswer.model_validate(
-        settings_of(team, account)
+        _settings_of(team, account)
         | {
             "credits_used": account.used,
             "credits_reserved": account.held,
