@@ -18,6 +18,7 @@ import urllib.request
 from contextlib import redirect_stdout
 
 import uvicorn
+import uvloop
 
 from local.cloud import Cloud, build_cloud
 from local.engine import EngineError, start_engine
@@ -46,7 +47,7 @@ def main() -> int:
         signal.signal(number, lambda *_: None)
     try:
         with redirect_stdout(sys.stderr):
-            asyncio.run(_serve(build_cloud(settings, engine), listener))
+            uvloop.run(_serve(build_cloud(settings, engine), listener))
     except SeedError as error:
         print(error, file=sys.stderr)
         return 1

@@ -13,7 +13,8 @@ from tests.support.clock import FakeClock
 # Factories of the services that handlers use; each service has a ``clock``.
 _SERVICES = {
     "organizations.service": "organization_service",
-    "teams.service": "team_service",
+    "tenants.teams": "team_service",
+    "tenants.offboarding": "offboarding_service",
     "keys.service": "key_service",
     "credits.service": "credit_service",
     "models.service": "model_service",

@@ -45,7 +45,7 @@ class Gateway:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         config = settings()
-        db = DynamoDB(session, config.region, config.dynamodb_endpoint_url)
+        self._db = db = DynamoDB(config.region, config.dynamodb_endpoint_url)
         store = MeteringStore(db, config.table_name)
         self.catalogues = CatalogueCache(db, config)
         self.entitlements = EntitlementReader(db, config)
@@ -69,9 +69,10 @@ class Gateway:
         return task
 
     async def drain(self) -> None:
-        """Waits for the calls that still run."""
+        """Waits for the calls that still run, then closes."""
         while self._running:
             await asyncio.wait(self._running)
+        self._db.close()
 
 
 async def complete(request: Request) -> Response:

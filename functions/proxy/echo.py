@@ -10,6 +10,7 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -46,11 +47,8 @@ class EchoAnswer:
     async def read(self) -> bytes:
         if self._path == "/embeddings":
             return orjson.dumps(self._embeddings())
-        texts = [self._text() for _ in range(self._count())]
-        choices = [
-            {"index": index, **self._whole("".join(text)), "finish_reason": self._finish()}
-            for index, text in enumerate(texts)
-        ]
+        whole, finish = self._whole("".join(self._text)), self._finish
+        choices = [{"index": index, **whole, "finish_reason": finish} for index in range(self._count())]
         return orjson.dumps({**self._head(), "choices": choices, "usage": self._usage()})
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -66,13 +64,13 @@ class EchoAnswer:
     def _frames(self) -> Iterator[dict[str, Any]]:
         head = {**self._head(), "object": "chat.completion.chunk" if self._chat else "text_completion"}
         for index in range(self._count()):
-            for number, piece in enumerate(self._text()):
+            for number, piece in enumerate(self._text):
                 yield {
                     **head,
                     "choices": [{"index": index, **self._piece(piece, first=not number), "finish_reason": None}],
                 }
             last: dict[str, Any] = {"delta": {}} if self._chat else {"text": ""}
-            yield {**head, "choices": [{"index": index, **last, "finish_reason": self._finish()}]}
+            yield {**head, "choices": [{"index": index, **last, "finish_reason": self._finish}]}
         if (self._request.get("stream_options") or {}).get("include_usage"):
             yield {**head, "choices": [], "usage": self._usage()}
 
@@ -92,16 +90,18 @@ class EchoAnswer:
             return {"text": text}
         return {"delta": {"role": "assistant", "content": text} if first else {"content": text}}
 
+    @cached_property
     def _said(self) -> str:
         messages = self._request.get("messages")
         last = messages[-1] if isinstance(messages, list) and messages else self._request.get("prompt", "")
         return " ".join(texts_of(last)) or "Hello from local/echo."
 
+    @cached_property
     def _text(self) -> list[str]:
         """The words of the answer, as many as the maximum allows."""
         pieces: list[str] = []
         left = self._maximum()
-        for word in _WORDS.findall(self._said()):
+        for word in _WORDS.findall(self._said):
             left -= count_text(word)
             if left < 0:
                 break
@@ -112,14 +112,15 @@ class EchoAnswer:
         maximum = self._request.get("max_completion_tokens") or self._request.get("max_tokens") or 4096
         return int(maximum)
 
+    @cached_property
     def _finish(self) -> str:
-        return "length" if sum(map(count_text, _WORDS.findall(self._said()))) > self._maximum() else "stop"
+        return "length" if sum(map(count_text, _WORDS.findall(self._said))) > self._maximum() else "stop"
 
     def _count(self) -> int:
         return int(self._request.get("n") or 1)
 
     def _usage(self) -> dict[str, int]:
-        output = 0 if self._path == "/embeddings" else self._count() * sum(map(count_text, self._text()))
+        output = 0 if self._path == "/embeddings" else self._count() * sum(map(count_text, self._text))
         prompt = count_prompt(self._request)
         return {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
 

@@ -1,9 +1,8 @@
 """Every minute: ends the calls whose process died (Q-16)."""
 
 import asyncio
+from contextlib import closing
 from typing import Any
-
-import aiohttp
 
 from tollgate.aws.dynamodb import DynamoDB
 from tollgate.metering.sweeper import Sweeper, Swept
@@ -22,5 +21,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: 
 
 async def _sweep() -> Swept:
     config = settings()
-    async with aiohttp.ClientSession() as session:
-        return await Sweeper(DynamoDB(session, config.region, config.dynamodb_endpoint_url), config.table_name).sweep()
+    with closing(DynamoDB(config.region, config.dynamodb_endpoint_url)) as db:
+        return await Sweeper(db, config.table_name).sweep()

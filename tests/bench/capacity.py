@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-import aiohttp
 
 from proxy.upstream import Upstream
 from tests.bench.traffic import TEAM, base_url, chat, headers, provider, team_key
@@ -26,7 +26,8 @@ from tollgate.metering.store import MeteringStore, Recorded
 from tollgate.settings import settings
 
 CALLS = 20
-HOLDS = (1, 10, 40)
+# The first call of an account that was idle, then as others are in flight.
+HOLDS = (1, 1, 10, 40)
 _UPSTREAM = "upstream"
 _EXPIRES = 4_000_000_000
 _BOUND = Charge(*[Decimal("0.00012345")] * 3)
@@ -36,11 +37,12 @@ _READS = {"Query", "GetItem", "BatchGetItem"}
 
 @dataclass(frozen=True)
 class Operation:
-    """One request to the table and the units it consumed; ``index_units`` are a part of them."""
+    """One request to the table: the units it consumed, of which ``index_units`` are a part, and how long it took."""
 
     name: str
     units: float = 0.0
     index_units: float = 0.0
+    milliseconds: float = 0.0
 
     @property
     def writes(self) -> bool:
@@ -57,6 +59,7 @@ class PerCall:
     trips_hinted: float
     trips_unhinted: float
     record_bytes: int
+    trip_milliseconds: float
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ def metered() -> Iterator[list[Operation]]:
     seen: list[Operation] = []
     real_call, real_open = DynamoDB.call, Upstream.open
 
-    async def noted(self: DynamoDB, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-        answer = await real_call(self, operation, {**payload, "ReturnConsumedCapacity": "INDEXES"})
-        seen.append(_operation(operation, answer))
+    async def noted(self: DynamoDB, operation: str, payload: dict[str, Any], **options: Any) -> dict[str, Any]:
+        began = time.perf_counter()
+        answer = await real_call(self, operation, {**payload, "ReturnConsumedCapacity": "INDEXES"}, **options)
+        seen.append(_operation(operation, answer, (time.perf_counter() - began) * 1000))
         return answer
 
     async def opened(self: Upstream, *arguments: Any) -> Any:
@@ -88,12 +92,15 @@ def metered() -> Iterator[list[Operation]]:
         yield seen
 
 
-def _operation(name: str, answer: dict[str, Any]) -> Operation:
+def _operation(name: str, answer: dict[str, Any], milliseconds: float) -> Operation:
     consumed = answer.get("ConsumedCapacity") or []
     parts = consumed if isinstance(consumed, list) else [consumed]
     indexes = [index for part in parts for index in part.get("GlobalSecondaryIndexes", {}).values()]
     return Operation(
-        name, sum(part["CapacityUnits"] for part in parts), sum(index["CapacityUnits"] for index in indexes)
+        name,
+        sum(part["CapacityUnits"] for part in parts),
+        sum(index["CapacityUnits"] for index in indexes),
+        milliseconds,
     )
 
 
@@ -114,6 +121,7 @@ def per_call() -> PerCall:
         trips_hinted=statistics.median(map(_trips, hinted)),
         trips_unhinted=statistics.median(map(_trips, unhinted)),
         record_bytes=max(map(item_size, records)),
+        trip_milliseconds=statistics.median(op.milliseconds for one in hinted for op in one if op.name != _UPSTREAM),
     )
 
 
@@ -143,8 +151,8 @@ def counters() -> list[Counter]:
 async def _counters(uid: str) -> list[Counter]:
     found = []
     config = settings()
-    async with aiohttp.ClientSession() as session:
-        store = MeteringStore(DynamoDB(session, config.region, config.dynamodb_endpoint_url), config.table_name)
+    with closing(DynamoDB(config.region, config.dynamodb_endpoint_url)) as db:
+        store = MeteringStore(db, config.table_name)
         for holds in HOLDS:
             while len(books(TEAM).holds) < holds - 1:
                 await _reserve(store, uid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def ratios(rounds: int) -> dict[str, float]:
     """
     if not _LAYER.is_dir():
         raise NotBuiltError("not built: run `TOLLGATE_BUILD_ARCH=native make build` first")
-    if sys.version_info[:2] != (3, 13):
+    if not platform.python_version().startswith("3.13."):
         raise NotBuiltError("the layer is built for Python 3.13, this is another one")
     names = {subject.name: f"import {subject.module}" for subject in SUBJECTS}
     found: dict[str, list[float]] = {name: [] for name in names}

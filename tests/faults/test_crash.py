@@ -40,9 +40,9 @@ def _arm(step: int, admitted: Path) -> None:
         if passed == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    async def call(self: DynamoDB, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def call(self: DynamoDB, operation: str, payload: dict[str, Any], **options: bool) -> dict[str, Any]:
         tick()
-        answer = await real(self, operation, payload)
+        answer = await real(self, operation, payload, **options)
         if operation == "UpdateItem" and ":hold" in payload["ExpressionAttributeValues"]:
             with admitted.open("a") as notes:
                 notes.write(payload["ExpressionAttributeNames"]["#id"] + "\n")

@@ -31,7 +31,7 @@ def test_the_function_answers_its_event(name: str) -> None:
             settings.cache_clear()
             try:
                 await seed_demo(cloud.gateway, MASTER_KEY)
-                function = find_function(cloud.gateway.functions, name.split(".")[0])
+                function = find_function(cloud.gateway.functions, name.split(".", maxsplit=1)[0])
                 return await invoke(cloud, function, json.loads((EVENTS / name).read_text()))
             finally:
                 await cloud.gateway.stop()

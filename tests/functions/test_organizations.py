@@ -8,10 +8,12 @@ from tests.support import build
 from tests.support.api import REQUEST_ID, SOURCE_IP, call, key, problem
 from tests.support.clock import FakeClock
 from tests.support.items import all_items, audit_events, partition
+from tollgate.auth.principal import ActorKind, Principal, Role
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.organizations import repository
+from tollgate.organizations.access import event_of
 from tollgate.table.transactions import Work
-from tollgate.teams import offboarding
+from tollgate.tenants import offboarding
 
 NOW = "2026-03-01T12:00:00Z"
 MISSING = problem(404, "not_found", "Organization 'org_acme' not found")
@@ -311,13 +313,28 @@ class _InterruptedError(Exception):
     """The function died here."""
 
 
-# One for closing the organization, three for each team, one for the credentials, one for the end.
-STEPS = 9
+# What each transaction of its deletion tells the audit log.
+STEPS = [
+    ["organization.closed"],
+    *[["team.closed"], ["key.deleted", "key.deleted"], ["team.deleted"]],
+    *[["team.closed"], ["key.deleted"], ["team.deleted"]],
+    ["provider_credential.deleted"],
+    ["organization.deleted"],
+]
 
 
-@pytest.mark.parametrize("survived", range(STEPS))
+def _told(steps: list[list[str]]) -> list[str]:
+    return sorted(action for step in steps for action in step)
+
+
+@pytest.mark.parametrize("survived", range(len(STEPS)))
 def test_an_interrupted_deletion_is_finished_by_asking_again(survived: int, monkeypatch: pytest.MonkeyPatch) -> None:
     virtual_key = _busy_organization()
+    earlier = {event["audit_id"] for event in audit_events()}
+
+    def told() -> list[str]:
+        return sorted(event["action"] for event in audit_events() if event["audit_id"] not in earlier)
+
     commit = Work.commit
     left = [survived]
 
@@ -330,6 +347,7 @@ def test_an_interrupted_deletion_is_finished_by_asking_again(survived: int, monk
     with monkeypatch.context() as patch:
         patch.setattr(Work, "commit", dying)
         assert call("DELETE", "/api/organizations/org_acme").status == 500
+    assert told() == _told(STEPS[:survived])
     if survived:
         assert call("GET", "/api/organizations/org_acme").body == MISSING
         assert call("GET", "/api/teams/acme-dev", caller=key(virtual_key)).status == 401
@@ -337,13 +355,27 @@ def test_an_interrupted_deletion_is_finished_by_asking_again(survived: int, monk
         assert call("POST", "/api/organizations/create", again).body["code"] == "organization_exists"
     assert call("DELETE", "/api/organizations/org_acme").body["state"] == "done"
     assert _left_over() == set()
+    assert told() == _told(STEPS)
+
+
+def test_what_goes_with_an_organization_is_in_its_audit_log() -> None:
+    _busy_organization()
+    kept = {item["kind"]: item for item in all_items()}
+    call("DELETE", "/api/organizations/org_acme")
+    log = [event for event in audit_events() if event["action"].endswith((".closed", ".deleted"))]
+    assert {event["PK"] for event in log} == {f"AUDIT#{kept['organization']['uid']}"}
+    assert {event["organization_id"] for event in log} == {"org_acme"}
+    assert {event["actor"] for event in log} == {"default_user_id"}
+    (removed,) = (event for event in log if event["action"] == "provider_credential.deleted")
+    assert removed["resource_id"] == kept["provider_credential"]["credential_id"]
 
 
 def test_nothing_is_added_to_an_organization_that_is_being_deleted() -> None:
     _busy_organization()
     organization = repository.find("org_acme")
     assert organization is not None
-    repository.begin_deletion(organization, organization.created_at)
+    owner = Principal("somebody", ActorKind.PLATFORM, Role.PLATFORM_OWNER)
+    repository.close(organization, event_of(owner, organization, "closed", organization.created_at))
     request = {"organization_id": "org_acme", "team_id": "acme-new"}
     assert call("POST", "/api/teams/create", request).body == MISSING
     answer = call("POST", "/api/teams/acme-dev/resume")

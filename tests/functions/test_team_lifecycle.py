@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.support import build
 from tests.support.api import call, key, problem
 from tests.support.items import all_items, audit_events, organization_counts
 from tollgate.auth.credentials import key_id_of
+from tollgate.table.transactions import Work
 
 MISSING = problem(404, "not_found", "Team 'acme-dev' not found")
 
@@ -138,8 +140,6 @@ def test_delete_takes_all_but_the_books() -> None:
 
 @pytest.mark.parametrize("survived", [1, 2])
 def test_an_interrupted_deletion_is_finished_by_asking_again(survived: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tollgate.table.transactions import Work
-
     build.organization()
     old = build.team(credits_allocated=100, access_groups=["gpt-models"])["virtual_key"]
     commit, left = Work.commit, [survived]
@@ -179,13 +179,42 @@ def test_writes_leave_audit_events() -> None:
         "team.suspended",
         "team.resumed",
         "team.key_rotated",
-        "team.deletion_started",
+        "team.closed",
         "team.deleted",
     ]
     assert {(event["resource_id"], event["organization_id"]) for event in events} == {("acme-dev", "org_acme")}
     updated, suspended = events[1:3]
     assert (updated["before"], updated["after"]) == ('{"team_alias":"acme-dev"}', '{"team_alias":"New"}')
     assert suspended["after"] == '{"status":"suspended","status_reason":"unpaid"}'
+
+
+def test_every_key_that_goes_with_its_team_leaves_an_event() -> None:
+    build.organization()
+    virtual_keys = [build.team()["virtual_key"], build.issued_key()["virtual_key"]]
+    call("DELETE", f"/api/teams/acme-dev/keys/{key_id_of(virtual_keys[1])}")
+    call("DELETE", "/api/teams/acme-dev", query={"force": "true"})
+    events = {event["resource_id"]: event for event in audit_events() if event["action"] == "key.deleted"}
+    assert [json.loads(events[key_id_of(text)]["before"])["status"] for text in virtual_keys] == ["active", "revoked"]
+    assert {(event["resource_type"], event["organization_id"]) for event in events.values()} == {("key", "org_acme")}
+
+
+def test_more_keys_than_a_transaction_takes_with_their_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as a batch has, and one more: no transaction has over a hundred writes."""
+    build.organization()
+    build.team()
+    for _ in range(50):
+        build.issued_key()
+    sizes: list[int] = []
+    send = Work._send
+
+    def counted(work: Work, steps: list[Any]) -> None:
+        sizes.append(len(steps))
+        send(work, steps)
+
+    monkeypatch.setattr(Work, "_send", counted)
+    answer = call("DELETE", "/api/teams/acme-dev", query={"force": "true"})
+    assert answer.body["keys_deleted"] == len([e for e in audit_events() if e["action"] == "key.deleted"]) == 51
+    assert max(sizes) == 100
 
 
 def test_a_lost_race_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:

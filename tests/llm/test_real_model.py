@@ -119,9 +119,7 @@ def test_a_client_that_hangs_up_pays_for_what_was_produced(served: Served) -> No
     assert (record["outcome"], record["detail"], record["estimated"]) == ("success", "client_disconnected", True)
     # Something was produced, the client saw eleven tokens of it, and the rest was cancelled.
     assert 10 <= record["output_tokens"] < 600
-    assert record["credits_charged"] == (
-        record["input_tokens"] * INPUT_PRICE + record["output_tokens"] * OUTPUT_PRICE
-    )
+    assert record["credits_charged"] == (record["input_tokens"] * INPUT_PRICE + record["output_tokens"] * OUTPUT_PRICE)
     state = books("acme-dev")
     state.explain_balance()
     assert state.holds == {}

@@ -32,9 +32,9 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     asked: list[str] = []
     real = DynamoDB.call
 
-    async def noted(self: DynamoDB, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def noted(self: DynamoDB, operation: str, payload: dict[str, Any], **how: Any) -> dict[str, Any]:
         asked.append(operation)
-        return await real(self, operation, payload)
+        return await real(self, operation, payload, **how)
 
     monkeypatch.setattr(DynamoDB, "call", noted)
     return iter([asked])

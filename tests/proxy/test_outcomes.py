@@ -116,8 +116,8 @@ def test_a_cancelled_request_is_settled(plane: Plane, team: dict[str, Any], at: 
     async def run() -> None:
         real = DynamoDB.call
 
-        async def slow_call(self: DynamoDB, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-            done = await real(self, operation, payload)
+        async def slow_call(self: DynamoDB, operation: str, payload: dict[str, Any], **how: Any) -> dict[str, Any]:
+            done = await real(self, operation, payload, **how)
             if operation == "UpdateItem" and at == "reserve":
                 await asyncio.sleep(0.2)
             return done
@@ -329,10 +329,10 @@ def test_killed_calls_are_ended_by_the_sweeper(
     provider.does(MODEL, answer(used=usage(10, 5)))
     real = DynamoDB.call
 
-    async def dead(self: DynamoDB, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def dead(self: DynamoDB, operation: str, payload: dict[str, Any], **how: Any) -> dict[str, Any]:
         if "REMOVE h.#id" in payload.get("UpdateExpression", "") or operation in dead_operations:
             raise RuntimeError("killed")
-        return await real(self, operation, payload)
+        return await real(self, operation, payload, **how)
 
     monkeypatch.setattr(DynamoDB, "call", dead)
     for dead_operations in ((), ("PutItem",)):  # noqa: B007 (the closure above reads it)

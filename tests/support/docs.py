@@ -43,7 +43,6 @@ WHEN = {
     "builtin_access_group": "a builtin access group cannot be deleted",
     "conflict": "somebody else changed the same thing at the same time, several times in a row; send it again",
     "context_length_exceeded": "`local/echo`: the prompt is longer than the model's context window",
-    "corrupt_item": "an item in the table is not what Tollgate writes",
     "credential_exists": "the owner has a provider credential of that name already",
     "expired_key": "the key has expired",
     "forbidden": "the caller's role does not allow it, or the team is another one of his own organization",
@@ -136,7 +135,8 @@ def permissions_page() -> str:
 
 def codes() -> list[Code]:
     """Every code that can be answered, class by class. Raises ValueError where ``WHEN`` is out of date."""
-    found = {(kind.code, kind) for kind in _classes().values()}
+    # A class without a code of its own is answered as its parent.
+    found = {(kind.code, kind) for kind in _classes().values() if "code" in vars(kind)}
     patterns = []
     for kind, text in _codes_in_calls():
         if "*" in text:

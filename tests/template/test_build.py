@@ -59,14 +59,18 @@ def _ran(name: str) -> dict[str, Any]:
     folder = BUILD / f"{name}Function"
     assert folder.is_dir(), "make build comes first"
     command = [sys.executable, "-c", _RUN, str(folder), str(LAYER), str(ROOT), name]
-    environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "DYNAMODB_ENDPOINT_URL"}}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "DYNAMODB_ENDPOINT_URL"}
+    }
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
-@pytest.mark.parametrize("name", ["Authorizer", "CreateOrganization", "CreateProviderCredential", "Health", "Proxy", "Sweep"])
+@pytest.mark.parametrize(
+    "name", ["Authorizer", "CreateOrganization", "CreateProviderCredential", "Health", "Proxy", "Sweep"]
+)
 def test_a_built_function_answers_its_event_from_compiled_modules(name: str) -> None:
     told = _ran(name)
 
@@ -83,7 +87,9 @@ def test_a_built_function_answers_its_event_from_compiled_modules(name: str) -> 
 def test_every_function_is_built_with_its_module(name: str) -> None:
     built = BUILD / f"{name}Function"
     handler = Template.load(ROOT / "template.yaml").functions()[f"{name}Function"].handler
-    path = built / handler if handler.endswith(".sh") else built / (handler.rpartition(".")[0].replace(".", "/") + ".py")
+    path = (
+        built / handler if handler.endswith(".sh") else built / (handler.rpartition(".")[0].replace(".", "/") + ".py")
+    )
     assert path.is_file()
 
 

@@ -5,12 +5,12 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import Field
 
-from tollgate.audit import service
 from tollgate.audit.model import AuditFilter, AuditList
 from tollgate.auth.policy import Action
 from tollgate.core.pagination import MAX_LIMIT
 from tollgate.http.api import admin_api
 from tollgate.http.dependencies import Caller, PageQuery
+from tollgate.tenants import audit_log
 
 Text = Annotated[str | None, Query(max_length=256)]
 _DEFAULT_LIMIT = 50
@@ -33,7 +33,7 @@ def list_audit_logs(  # noqa: PLR0913, PLR0917 (the parts of a query)
     organization_id: Text = None,
 ) -> AuditList:
     wanted = AuditFilter(user_id, action, resource_type, organization_id)
-    page = service.search(caller, paging.request(), wanted)
+    page = audit_log.search(caller, paging.request(), wanted)
     return AuditList(audit_logs=page.entries, next_cursor=page.next_cursor, truncated=page.truncated)
 
 

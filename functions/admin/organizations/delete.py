@@ -4,14 +4,14 @@ from tollgate.auth.policy import Action
 from tollgate.http.api import admin_api
 from tollgate.http.dependencies import Caller
 from tollgate.organizations.model import OrganizationDeleted
-from tollgate.organizations.service import organization_service
+from tollgate.tenants.offboarding import offboarding_service
 
 app = admin_api(Action.ORGANIZATION_DELETE)
 
 
 @app.delete("/api/organizations/<organization_id>", summary="Delete an organization", tags=["Organizations"])
 def delete_organization(organization_id: str, caller: Caller) -> OrganizationDeleted:
-    return organization_service().delete(caller, organization_id)
+    return offboarding_service().delete_organization(caller, organization_id)
 
 
 handler = app.resolve

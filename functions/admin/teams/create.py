@@ -4,7 +4,7 @@ from tollgate.auth.policy import Action
 from tollgate.http.api import admin_api
 from tollgate.http.dependencies import Caller
 from tollgate.teams.model import CreateTeam, TeamCreated
-from tollgate.teams.service import team_service
+from tollgate.tenants.teams import team_service
 
 app = admin_api(Action.TEAM_CREATE)
 

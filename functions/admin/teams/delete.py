@@ -8,7 +8,7 @@ from tollgate.auth.policy import Action
 from tollgate.http.api import admin_api
 from tollgate.http.dependencies import Caller
 from tollgate.teams.model import TeamDeleted
-from tollgate.teams.service import team_service
+from tollgate.tenants.offboarding import offboarding_service
 
 app = admin_api(Action.TEAM_DELETE)
 
@@ -17,7 +17,7 @@ app = admin_api(Action.TEAM_DELETE)
 def delete_team(
     team_id: str, caller: Caller, *, force: Annotated[bool, Query(description="delete it even while active")] = False
 ) -> TeamDeleted:
-    return team_service().delete(caller, team_id, force=force)
+    return offboarding_service().delete_team(caller, team_id, force=force)
 
 
 handler = app.resolve

@@ -57,7 +57,9 @@ def settings() -> Settings:
         cursor_secret=_required("CURSOR_SECRET"),
         litellm_compat=compat,
         log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),
-        cors_origins=tuple(origin.strip() for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin.strip()),
+        cors_origins=tuple(
+            origin.strip() for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin.strip()
+        ),
         dynamodb_endpoint_url=os.environ.get("DYNAMODB_ENDPOINT_URL") or None,
         upstream_base_url=os.environ.get("UPSTREAM_BASE_URL") or None,
         upstream_api_key=os.environ.get("UPSTREAM_API_KEY") or None,

@@ -27,7 +27,6 @@ class ActorKind(StrEnum):
     PLATFORM = "platform"
     USER = "user"
     TEAM = "team"
-    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,3 @@ class Principal:
         roles |= {role for owner, role in self.organization_roles if owner == organization_id}
         roles |= {role for owner, role in self.team_roles if owner == team_id}
         return roles
-
-
-def system_principal(name: str) -> Principal:
-    """The actor of what Tollgate does by itself, such as the sweeper."""
-    return Principal(actor=name, kind=ActorKind.SYSTEM)

@@ -26,7 +26,7 @@ class LeanClient:
         self._signer = Signer(Credentials.from_environment(), region, url.netloc)
 
     def get_item(self, table_name: str, key: dict[str, str]) -> dict[str, Any] | None:
-        """The item in DynamoDB's JSON, read strongly consistent, or None. Raises OSError when the table is unreachable."""
+        """The item in DynamoDB's JSON, read strongly consistent, or None. OSError: the table is unreachable."""
         body = json.dumps(
             {
                 "TableName": table_name,

@@ -25,8 +25,7 @@ TollgateError
 │   ├── ProviderUnavailableError
 │   ├── ProviderAuthenticationError
 │   └── ProviderTimeoutError
-├── StoreUnavailableError      the table cannot answer; retryable
-└── CorruptItemError           stored data that is not what we wrote
+└── StoreUnavailableError      the table cannot answer; retryable
 """
 
 from __future__ import annotations
@@ -183,7 +182,3 @@ class ProviderTimeoutError(ProviderError):
 
 class StoreUnavailableError(TollgateError):
     code = "store_unavailable"
-
-
-class CorruptItemError(TollgateError):
-    code = "corrupt_item"

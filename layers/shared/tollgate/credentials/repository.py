@@ -7,6 +7,7 @@ version and the audit log in one transaction.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from tollgate.credentials.items import CredentialItem, CredentialPointerItem
 from tollgate.credentials.model import Credential
 from tollgate.models import repository as catalogue
 from tollgate.models.prices import Provider
-from tollgate.organizations.items import OrganizationItem
+from tollgate.organizations import repository as organizations
 from tollgate.table import keys
 from tollgate.table.base import GSI1, GSI2
 from tollgate.table.transactions import Work
@@ -46,15 +47,27 @@ def list_of(organization_uid: str, request: PageRequest) -> Page[Credential]:
     return _page(keys.credentials_of(organization_uid), request, GSI1)
 
 
+def all_of(organization_uid: str) -> Iterator[Credential]:
+    """Every credential of an organization, found by the guards of their names: strongly consistent."""
+    guards = CredentialPointerItem.all_of(
+        keys.credentials_of(organization_uid), prefix=CredentialPointerItem.SK.startswith(keys.credential_name())
+    )
+    for guard in guards:
+        credential = find(guard.credential_id)
+        if credential is not None:
+            yield credential
+
+
 def create(credential: Credential, replaced: Credential | None, events: list[AuditEvent]) -> None:
     """Stores a new, active credential in place of the owner's active one for that provider, if there is one."""
     created_at = clock.to_stored(credential.created_at)
     actor = events[0].caller.actor
     work = Work()
     if credential.organization_id is not None:
-        work.check(
-            OrganizationItem(PK=keys.organization(credential.organization_id), SK=keys.ENTITY),
-            (OrganizationItem.uid == credential.organization_uid) & (OrganizationItem.deleting == False),  # noqa: E712
+        organizations.require(
+            work,
+            credential.organization_id,
+            credential.organization_uid,
             otherwise=RefusedRequestError(
                 f"Organization '{credential.organization_id}' is being deleted", param="organization_id"
             ),

@@ -28,8 +28,8 @@ from tollgate.credentials.model import (
     last4_of,
 )
 from tollgate.models.prices import Provider
-from tollgate.organizations import repository as organizations
-from tollgate.organizations.model import Organization
+from tollgate.organizations import access as organizations
+from tollgate.organizations.repository import find as find_organization
 from tollgate.table import keys
 from tollgate.table.transactions import retried
 
@@ -46,8 +46,9 @@ class CredentialService:
         Raises RefusedRequestError for an unknown provider or organization, AlreadyExistsError for a name that its owner
         has already.
         """
-        missing = _missing_organization(request.organization_id)
-        authorize(caller, Action.CREDENTIAL_WRITE, Owner(request.organization_id), missing=missing)
+        owner = Owner(request.organization_id)
+        missing = organizations.missing(request.organization_id)
+        authorize(caller, Action.CREDENTIAL_WRITE, owner, missing=missing)
         provider = _provider(request.provider)
         options = request.options.given()
         _check_address(provider, request.api_base, options)
@@ -85,11 +86,11 @@ class CredentialService:
 
     def list_of(self, caller: Principal, organization_id: str, request: PageRequest) -> Page[Credential]:
         """An organization's credentials, newest first."""
-        return repository.list_of(self._readable(caller, organization_id).uid, request)
+        return repository.list_of(organizations.reachable(caller, organization_id, Action.CREDENTIAL_READ).uid, request)
 
     def get_active(self, caller: Principal, organization_id: str, provider: str) -> CredentialAnswer:
         """The credential that calls of the organization to a provider use. NotFoundError if it has none."""
-        organization = self._readable(caller, organization_id)
+        organization = organizations.reachable(caller, organization_id, Action.CREDENTIAL_READ)
         credential = repository.find_active(organization.uid, provider)
         if credential is None:
             raise NotFoundError(f"Organization '{organization_id}' has no active credential for '{provider}'")
@@ -161,13 +162,10 @@ class CredentialService:
         retried(attempt)
         return CredentialDeleted(credential_id=credential_id, deleted=True)
 
-    def _readable(self, caller: Principal, organization_id: str) -> Organization:
-        missing = _missing_organization(organization_id)
-        authorize(caller, Action.CREDENTIAL_READ, Owner(organization_id), missing=missing)
-        organization = _organization(organization_id)
-        if organization is None:
-            raise NotFoundError(missing)
-        return organization
+    def delete_all_of(self, caller: Principal, organization_uid: str) -> None:
+        """Removes every credential of an organization whose end the caller was allowed; calls notice at once."""
+        for credential in repository.all_of(organization_uid):
+            repository.delete(credential, self._event(caller, credential, "deleted", before=_shown(credential)))
 
     def _deactivations(self, caller: Principal, replaced: Credential | None) -> Sequence[AuditEvent]:
         if replaced is None:
@@ -203,24 +201,15 @@ def _provider(name: str) -> Provider:
     return Provider(name)
 
 
-def _organization(organization_id: str) -> Organization | None:
-    organization = organizations.find(organization_id)
-    return None if organization is None or organization.deleting else organization
-
-
 def _owner_uid(organization_id: str | None) -> str | None:
     """The uid under which an owner's credentials are kept; RefusedRequestError for an unknown organization."""
     if organization_id is None:
         return None
-    organization = _organization(organization_id)
-    if organization is None:
-        missing = _missing_organization(organization_id)
+    organization = find_organization(organization_id)
+    if organization is None or organization.deleting:
+        missing = organizations.missing(organization_id)
         raise RefusedRequestError(missing, param="organization_id", code="unknown_organization")
     return organization.uid
-
-
-def _missing_organization(organization_id: str | None) -> str:
-    return f"Organization '{organization_id}' not found"
 
 
 def _check_address(provider: Provider, api_base: str | None, options: dict[str, str]) -> None:

@@ -136,10 +136,10 @@ class AdminApi(APIGatewayRestResolver):
         return {name: unquote(value) for name, value in match.groupdict().items()}
 
     @staticmethod
-    def _compile_regex(rule: str, base_regex: str = "") -> Any:
+    def _compile_regex(rule: str, base_regex: str = "") -> Any:  # noqa: ARG004 (the resolver calls it with both)
         """Knows ``<alias+>``, API Gateway's greedy variable, which takes the rest of the path."""
         if not rule.endswith(_GREEDY):
-            return APIGatewayRestResolver._compile_regex(rule)
+            return APIGatewayRestResolver._compile_regex(rule)  # noqa: SLF001 (the one that this overrides)
         head, name = rule[: -len(_GREEDY)].rsplit("<", 1)
         return re.compile(f"^{re.escape(head)}(?P<{name}>.+)$")
 

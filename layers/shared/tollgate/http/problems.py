@@ -44,7 +44,7 @@ def problem(error: errors.TollgateError, instance: str) -> Response[str]:
     return document(status, error.message, error.stable_code, instance, extra, _headers(error))
 
 
-def document(  # noqa: PLR0913
+def document(  # noqa: PLR0913, PLR0917
     status: HTTPStatus,
     detail: str,
     code: str,

@@ -35,7 +35,6 @@ class Target:
     weight: int
     price: TargetPrice
     api_base: str | None = None
-    credential_id: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -219,6 +218,5 @@ def _target(stored: dict[str, Any]) -> Target:
         weight=max(1, int(stored.get("weight", 1))),
         price=resolve(stored["litellm_model"], overrides),
         api_base=stored.get("api_base"),
-        credential_id=stored.get("credential_id"),
         overrides=overrides,
     )

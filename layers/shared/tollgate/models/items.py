@@ -11,9 +11,9 @@ from tollgate.table.base import Item
 class ModelItem(Item):
     """An alias under ``CATALOGUE``, ``MODEL#<alias>``.
 
-    ``targets`` is ``{"targets": [{target_id, litellm_model, priority, weight, api_base, credential_id,
-    pricing_input, pricing_output, pricing_cached_input, price_source}]}``; prices are decimal strings in USD per
-    million tokens, null where the price catalogue's counts.
+    ``targets`` is ``{"targets": [{target_id, litellm_model, priority, weight, api_base, pricing_input,
+    pricing_output, pricing_cached_input, price_source}]}``; prices are decimal strings in USD per million tokens, null
+    where the price catalogue's counts.
     """
 
     alias = UnicodeAttribute()

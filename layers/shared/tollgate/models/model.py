@@ -37,7 +37,6 @@ class Target:
     priority: int
     weight: int
     api_base: str | None
-    credential_id: str | None
     pricing_input: Decimal | None
     pricing_output: Decimal | None
     pricing_cached_input: Decimal | None

@@ -16,7 +16,6 @@ from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
 from tollgate.core.errors import AlreadyExistsError
 from tollgate.core.pagination import Page, PageRequest
-from tollgate.models.groups_repository import link_team, stored_groups, unlink_team
 from tollgate.models.items import CatalogueVersionItem, ModelItem
 from tollgate.models.model import Mode, ModelAlias, Target
 from tollgate.models.prices import PriceSource
@@ -149,6 +148,3 @@ def _model(item: ModelItem) -> ModelAlias:
         updated_at=clock.from_stored(item.updated_at),
         version=item.version,
     )
-
-
-__all__ = ["link_team", "stored_groups", "unlink_team"]

@@ -41,7 +41,7 @@ _TARGET_FIELDS = ("api_base", "pricing_input", "pricing_output", "pricing_cached
 def access_group_exists(names: list[str]) -> list[str]:
     """The names that are no access group, in the order given; builtin groups and ``*`` are known (Q-44)."""
     open_names = {name for name in names if name not in BUILTIN_GROUPS and name != "*"}
-    known = repository.stored_groups(open_names) if open_names else set()
+    known = groups_repository.stored_groups(open_names) if open_names else set()
     return [name for name in dict.fromkeys(names) if name in open_names and name not in known]
 
 
@@ -207,7 +207,6 @@ def _target(known: Target | None, litellm_model: str, priority: int, own: dict[s
         priority=priority,
         weight=known.weight if known else 1,
         api_base=own.get("api_base"),
-        credential_id=known.credential_id if known else None,
         pricing_input=own.get("pricing_input"),
         pricing_output=own.get("pricing_output"),
         pricing_cached_input=own.get("pricing_cached_input"),

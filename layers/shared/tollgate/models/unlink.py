@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from tollgate.audit import repository as audit
-from tollgate.audit.model import AuditEvent
 from tollgate.auth.principal import Principal
-from tollgate.core import clock as times
 from tollgate.core.clock import Clock
 from tollgate.models.groups_repository import unlink_team
-from tollgate.table import keys
 from tollgate.table.transactions import Work, retried
-from tollgate.teams.items import TeamItem
+from tollgate.teams import repository as teams
+from tollgate.teams.access import event_of
 
 
 def remove_group(caller: Principal, team_id: str, group_name: str, clock: Clock) -> bool:
@@ -19,25 +17,15 @@ def remove_group(caller: Principal, team_id: str, group_name: str, clock: Clock)
 
 
 def _attempt(caller: Principal, team_id: str, group_name: str, clock: Clock) -> bool:
-    team = TeamItem.find(keys.team(team_id), keys.ENTITY)
+    team = teams.find(team_id)
     work = Work()
     unlink_team(work, group_name, team_id)
     held = team is not None and group_name in team.access_groups
     if team is not None and held:
-        kept = [name for name in team.access_groups if name != group_name]
-        event = AuditEvent(
-            caller=caller,
-            action="team.updated",
-            resource_type="team",
-            resource_id=team_id,
-            at=clock(),
-            organization_id=team.organization_id,
-            organization_uid=team.organization_uid,
-            before={"access_groups": list(team.access_groups)},
-            after={"access_groups": kept},
-        )
-        stamp = {"updated_at": times.to_stored(event.at), "updated_by": caller.actor}
-        work.update(team, team.changes({"access_groups": kept} | stamp))
+        before = {"access_groups": list(team.access_groups)}
+        after = {"access_groups": [name for name in team.access_groups if name != group_name]}
+        event = event_of(caller, team, "updated", clock(), before=before, after=after)
+        teams.update(work, team, after, None, event)
         audit.append(work, event)
     work.commit()
     return held

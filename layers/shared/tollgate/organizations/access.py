@@ -13,7 +13,7 @@ from tollgate.organizations import repository
 from tollgate.organizations.model import Organization
 
 
-def missing(organization_id: str) -> str:
+def missing(organization_id: str | None) -> str:
     return f"Organization '{organization_id}' not found"
 
 

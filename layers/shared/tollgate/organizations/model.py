@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from tollgate.core.fields import (
-    Amount,
     ExternalId,
     Metadata,
     Name,
@@ -19,7 +18,6 @@ from tollgate.core.fields import (
     ResponseModel,
     Timestamp,
 )
-from tollgate.teams.model import TeamStatus
 
 
 class OrganizationStatus(StrEnum):
@@ -74,31 +72,17 @@ class OrganizationAnswer(ResponseModel):
     created_at: Timestamp
     updated_at: Timestamp
 
-
-class OrganizationTeam(ResponseModel):
-    """A team as its organization's page shows it (contract 1.1)."""
-
-    team_id: str
-    team_alias: str | None
-    credits_remaining: Amount
-    status: TeamStatus
-
-
-class OrganizationUsage(ResponseModel):
-    """Of all teams that the organization has, since they exist. ``total_cost_usd`` is client cost."""
-
-    total_jobs: int
-    total_cost_usd: Amount
-    credits_used: Amount
-
-
-class OrganizationDetails(OrganizationAnswer):
-    """``teams`` are the first hundred, oldest first."""
-
-    team_count: int
-    total_credits_allocated: int
-    teams: list[OrganizationTeam]
-    usage_summary: OrganizationUsage
+    @classmethod
+    def of(cls, organization: Organization, metadata: dict[str, Any]) -> OrganizationAnswer:
+        return OrganizationAnswer(
+            organization_id=organization.organization_id,
+            name=organization.name,
+            metadata=metadata,
+            status=organization.status,
+            blocked=organization.blocked,
+            created_at=organization.created_at,
+            updated_at=organization.updated_at,
+        )
 
 
 class OrganizationTeams(ResponseModel):

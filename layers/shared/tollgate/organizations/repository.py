@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
-from tollgate.core.errors import AlreadyExistsError, WrongStateError
+from tollgate.core.errors import AlreadyExistsError, TollgateError, WrongStateError
 from tollgate.core.pagination import Page, PageRequest
-from tollgate.credentials.items import CredentialItem, CredentialPointerItem
-from tollgate.models import repository as catalogue
 from tollgate.organizations.items import OrganizationItem
 from tollgate.organizations.model import Organization, OrganizationStatus
 from tollgate.table import keys
 from tollgate.table.base import GSI1
 from tollgate.table.metadata import MetadataItem
 from tollgate.table.transactions import Work
-
-_POINTERS_AT_ONCE = 40
 
 
 def find(organization_id: str) -> Organization | None:
@@ -94,42 +88,39 @@ def update(
     work.commit()
 
 
-def begin_deletion(organization: Organization, at: datetime) -> None:
-    """Closes the organization for everything: no team can be created, every key of it is unknown from now on."""
+def close(organization: Organization, event: AuditEvent) -> None:
+    """The first step of its end: no team can be created, every key of it is unknown from now on."""
     item = _handle(organization)
+    stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
     work = Work()
     work.update(
         item,
-        item.changes({"deleting": True, "updated_at": clock.to_stored(at)}),
+        item.changes({"deleting": True} | stamp),
         OrganizationItem.active_team_count == 0,
         otherwise=WrongStateError("Organization has active teams", code="organization_has_active_teams"),
         versioned=False,
     )
+    audit.append(work, event)
     work.commit()
 
 
-def remove_credentials(organization_uid: str) -> None:
-    """Deletes the organization's provider credentials; calls notice by the catalogue's version."""
-    partition = keys.credentials_of(organization_uid)
-    pointers = iter(list(CredentialPointerItem.all_of(partition)))
-    while batch := list(islice(pointers, _POINTERS_AT_ONCE)):
-        work = Work()
-        for pk in {keys.credential(pointer.credential_id) for pointer in batch}:
-            work.delete(CredentialItem(PK=pk, SK=keys.ENTITY))
-        for pointer in batch:
-            work.delete(pointer)
-        catalogue.bump(work)
-        work.commit()
-
-
-def finish_deletion(organization: Organization, event: AuditEvent) -> None:
+def delete(organization: Organization, event: AuditEvent) -> None:
     """Removes the organization's own items; its teams are gone by now."""
     item = _handle(organization)
     work = Work()
-    work.delete(item, OrganizationItem.team_count == 0)
+    work.delete(item, (OrganizationItem.uid == organization.uid) & (OrganizationItem.team_count == 0))
     work.delete(MetadataItem(PK=item.PK, SK=keys.METADATA))
     audit.append(work, event)
     work.commit()
+
+
+def require(work: Work, organization_id: str, uid: str | None, *, otherwise: TollgateError) -> None:
+    """Makes the transaction fail if the very organization is gone, or going, by then."""
+    work.check(
+        OrganizationItem(PK=keys.organization(organization_id), SK=keys.ENTITY),
+        (OrganizationItem.uid == uid) & (OrganizationItem.deleting == False),  # noqa: E712
+        otherwise=otherwise,
+    )
 
 
 def count_teams(  # noqa: PLR0913

@@ -16,9 +16,7 @@ from tollgate.table import cursor
 
 GSI1 = "GSI1"
 GSI2 = "GSI2"
-# Longest partition and sort key that DynamoDB takes.
-_MAX_KEY_BYTES = (2048, 1024)
-# Bytes, DynamoDB's limits.
+# Longest partition and sort key that DynamoDB takes, in bytes.
 _MAX_PARTITION_KEY = 2048
 _MAX_SORT_KEY = 1024
 
@@ -110,11 +108,11 @@ class Item(Model):
                 if skipped < request.offset:
                     skipped += 1
                 elif len(entries) == request.limit:
-                    return Page(entries, cursor.encode(entries[-1]._position(index), bound))
+                    return Page(entries, cursor.encode(_position(entries[-1], index), bound))
                 else:
                     entries.append(row)
             if matches is not None and read == MAX_CANDIDATES:
-                return Page(entries, cursor.encode(row._position(index), bound), truncated=True)
+                return Page(entries, cursor.encode(_position(row, index), bound), truncated=True)
         return Page(entries)
 
     @classmethod
@@ -143,10 +141,6 @@ class Item(Model):
             last_evaluated_key={name: {"S": value} for name, value in start.items()} if start else None,
         )
 
-    def _position(self, index: str | None) -> dict[str, str]:
-        names = ["PK", "SK", *([f"{index}PK", f"{index}SK"] if index else [])]
-        return {name: getattr(self, name) for name in names}
-
     def changes(self, values: dict[str, Any]) -> list[Any]:
         """Update actions that set the given attributes; None removes one."""
         attributes = self.get_attributes()
@@ -156,5 +150,11 @@ class Item(Model):
         ]
 
 
+def _position(item: Item, index: str | None) -> dict[str, str]:
+    """Where a list stands that has shown the item last."""
+    names = ["PK", "SK", *([f"{index}PK", f"{index}SK"] if index else [])]
+    return {name: getattr(item, name) for name in names}
+
+
 # Subclasses find this connection by inheritance and so share one client: each would make its own otherwise.
-Item._get_connection()
+Item._get_connection()  # noqa: SLF001 (PynamoDB has no public way to it)

@@ -20,7 +20,7 @@ def encode(position: dict[str, str], scope: str) -> str:
 
 
 def decode(cursor: str, scope: str) -> dict[str, str]:
-    """The position behind a cursor. Raises InvalidCursorError for anything that ``encode`` did not make for ``scope``."""
+    """The position behind a cursor. InvalidCursorError for anything that ``encode`` did not make for ``scope``."""
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except ValueError:

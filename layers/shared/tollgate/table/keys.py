@@ -112,8 +112,8 @@ def active_credential(provider: str) -> str:
     return f"ACTIVE#{encoded(provider)}"
 
 
-def credential_name(name: str) -> str:
-    """Guard of a credential's name, unique for its owner."""
+def credential_name(name: str = "") -> str:
+    """Guard of a credential's name, unique for its owner; without a name the prefix of all of them."""
     return f"NAME#{encoded(name)}"
 
 

@@ -103,8 +103,9 @@ class Work:
         raise StoreUnavailableError("The data store is busy; try again")
 
     def _send(self, steps: list[_Step]) -> None:
+        connection = Item._get_connection().connection  # noqa: SLF001 (PynamoDB has no public way to it)
         # The token makes botocore's own resend of a request that took effect harmless.
-        with TransactWrite(client_request_token=str(uuid.uuid4()), connection=Item._get_connection().connection) as tx:
+        with TransactWrite(client_request_token=str(uuid.uuid4()), connection=connection) as tx:
             for step in steps:
                 step.apply(tx)
 

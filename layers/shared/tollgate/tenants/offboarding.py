@@ -65,9 +65,7 @@ class OffboardingService:
 
         Asked again, it goes on where it was interrupted. Raises WrongStateError while a team is active.
         """
-        organization = organization_access.reachable(
-            caller, organization_id, Action.ORGANIZATION_DELETE, leaving=True
-        )
+        organization = organization_access.reachable(caller, organization_id, Action.ORGANIZATION_DELETE, leaving=True)
         if not organization.deleting:
             event = organization_access.event_of(caller, organization, "closed", self.clock())
             organizations.close(organization, event)
