@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-
 from proxy.upstream import Upstream
 from tests.bench.traffic import TEAM, base_url, chat, headers, provider, team_key
 from tests.support.books import books

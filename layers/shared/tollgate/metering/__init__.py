@@ -1,1 +1,4 @@
-"""The money path: entitlement, admission (reserve), settlement (record, settle), sweeper. Invariants: docs/data-model.md."""
+"""The money path: entitlement, admission (reserve), settlement (record, settle), sweeper.
+
+Its invariants stand in docs/data-model.md.
+"""

@@ -121,18 +121,23 @@ def _count_run(kind: str, run: str, *, english: bool) -> int:
     match kind:
         case "blank":
             return 0 if run == " " else 10 + 10 * ((len(run) + 2) // 4)
-        case "plain" if run.isdigit():
-            return 10 * len(run)
-        case "plain" if run.isalpha():
-            return 10 * sum(_count_word(hump, english=english) for hump in _HUMPS.findall(run))
         case "plain":
-            return 9 * len(run)
+            return _count_plain(run, english=english)
         case "hangul":
             return 10 * len(run.encode())
         case "sign" | "gap":
             return 10
         case _:
             return -(-30 * len(run.encode(errors="replace")) // 4)
+
+
+def _count_plain(run: str, *, english: bool) -> int:
+    """Tenths of a token of ASCII letters and digits."""
+    if run.isdigit():
+        return 10 * len(run)
+    if run.isalpha():
+        return 10 * sum(_count_word(hump, english=english) for hump in _HUMPS.findall(run))
+    return 9 * len(run)
 
 
 def _count_word(word: str, *, english: bool) -> int:
