@@ -72,12 +72,12 @@ class Gateway:
         """Waits for the calls that still run, then closes."""
         while self._running:
             await asyncio.wait(self._running)
-        self._db.close()
+        await self._db.aclose()
 
 
 async def complete(request: Request) -> Response:
     """``POST /v1/chat/completions``, ``/v1/completions``, ``/v1/embeddings``."""
-    gateway: Gateway = request.app.state.gateway
+    gateway: Gateway = request.state.gateway
     path = request.url.path.removeprefix("/v1")
     arrived = inbound(request.headers)
     entitlement = await gateway.entitlements.read(arrived.credential, arrived.hint)
@@ -137,7 +137,7 @@ class _Kept(Response):
 
 
 async def _visible(request: Request) -> tuple[list[str], dict[str, Model]]:
-    gateway: Gateway = request.app.state.gateway
+    gateway: Gateway = request.state.gateway
     arrived = inbound(request.headers)
     entitlement = await gateway.entitlements.read(arrived.credential, arrived.hint)
     catalogue = await gateway.catalogues.at(entitlement.catalogue_version)
@@ -181,14 +181,14 @@ async def _no_route(_: Request, error: Exception) -> Response:
 
 
 @asynccontextmanager
-async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(_: Starlette) -> AsyncIterator[dict[str, Gateway]]:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     # No cookies: what one tenant's provider sets must not travel with another's call.
     cookies = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies, skip_auto_headers=_NOT_SENT) as session:
-        app.state.gateway = Gateway(session)
-        yield
-        await app.state.gateway.drain()
+        gateway = Gateway(session)
+        yield {"gateway": gateway}
+        await gateway.drain()
 
 
 def _cors() -> list[Middleware]:

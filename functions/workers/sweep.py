@@ -1,7 +1,7 @@
 """Every minute: ends the calls whose process died (Q-16)."""
 
 import asyncio
-from contextlib import closing
+from contextlib import aclosing
 from typing import Any
 
 from tollgate.aws.dynamodb import DynamoDB
@@ -21,5 +21,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: 
 
 async def _sweep() -> Swept:
     config = settings()
-    with closing(DynamoDB(config.region, config.dynamodb_endpoint_url)) as db:
+    async with aclosing(DynamoDB(config.region, config.dynamodb_endpoint_url)) as db:
         return await Sweeper(db, config.table_name).sweep()

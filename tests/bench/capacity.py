@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -150,7 +150,7 @@ def counters() -> list[Counter]:
 async def _counters(uid: str) -> list[Counter]:
     found = []
     config = settings()
-    with closing(DynamoDB(config.region, config.dynamodb_endpoint_url)) as db:
+    async with aclosing(DynamoDB(config.region, config.dynamodb_endpoint_url)) as db:
         store = MeteringStore(db, config.table_name)
         for holds in HOLDS:
             while len(books(TEAM).holds) < holds - 1:

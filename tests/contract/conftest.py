@@ -12,10 +12,10 @@ import pytest
 
 from local.settings import Settings
 from local.testing import MASTER_KEY, local_cloud, serving
-from proxy.app import app
 from tests.support import build
 from tests.support.environment import empty_table
 from tests.support.items import all_items, put_raw, raw_items
+from tests.support.proxy import forget_catalogues
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class World:
     def restore(self) -> None:
         empty_table()
         put_raw(self.items)
-        app.state.gateway.catalogues._current = None
+        forget_catalogues()
 
 
 @pytest.fixture(scope="session")

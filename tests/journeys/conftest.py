@@ -13,8 +13,8 @@ import pytest
 from local.cloud import Cloud
 from local.settings import Settings
 from local.testing import MASTER_KEY, local_cloud, serving
-from proxy.app import app
 from tests.support.environment import empty_table
+from tests.support.proxy import forget_catalogues
 
 
 @dataclass
@@ -61,5 +61,5 @@ def gateway(served: Gateway) -> Gateway:
     served.cloud.gateway.gate.forget()
     # Starts the data plane, which then forgets what the last test's table held.
     assert served("GET", "/v1/models").status_code == 200
-    app.state.gateway.catalogues._current = None
+    forget_catalogues()
     return served

@@ -12,6 +12,7 @@ from local.testing import serving
 from proxy.app import app
 from tests.proxy.plane import Plane
 from tests.support import build, items, upstream
+from tests.support.proxy import forget_catalogues
 from tests.support.upstream import FakeProvider
 
 
@@ -31,7 +32,7 @@ def served() -> Iterator[httpx.Client]:
 def plane(table: None, served: httpx.Client, provider: FakeProvider) -> Plane:
     """The data plane, which knows nothing of what the last test's table held."""
     provider.forget()
-    app.state.gateway.catalogues._current = None
+    forget_catalogues()
     return Plane(served, provider)
 
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from local.asgi import http_scope
-from proxy.app import app
 from tests.proxy.plane import MODEL, Plane, Streamed, cost, error, question
+from tests.support.proxy import live_app
 from tests.support.upstream import (
     FakeProvider,
     answer,
@@ -124,8 +124,8 @@ def test_a_cancelled_request_is_settled(plane: Plane, team: dict[str, Any], at: 
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(DynamoDB, "call", slow_call)
-            async with app.router.lifespan_context(app):
-                transport = httpx.ASGITransport(app)
+            async with live_app() as live:
+                transport = httpx.ASGITransport(live)
                 async with httpx.AsyncClient(
                     transport=transport, base_url="http://x", headers=plane.headers()
                 ) as client:
@@ -136,11 +136,7 @@ def test_a_cancelled_request_is_settled(plane: Plane, team: dict[str, Any], at: 
                     with pytest.raises(asyncio.CancelledError):
                         await task
 
-    gateway = app.state.gateway
-    try:
-        asyncio.run(run())
-    finally:
-        app.state.gateway = gateway
+    asyncio.run(run())
     record = plane.record()
     assert record["outcome"] == "success"
     assert record["input_tokens"] > 0
@@ -371,15 +367,10 @@ def test_a_server_that_raises_when_the_client_has_gone(plane: Plane, team: dict[
             if message["type"] == "http.response.body":
                 raise OSError("gone")
 
-        async with app.router.lifespan_context(app):
-            scope = http_scope("POST", "/v1/chat/completions", plane.headers())
-            await app(scope, receive, send)
+        async with live_app() as live:
+            await live(http_scope("POST", "/v1/chat/completions", plane.headers()), receive, send)
 
-    gateway = app.state.gateway
-    try:
-        asyncio.run(run())
-    finally:
-        app.state.gateway = gateway
+    asyncio.run(run())
     record = plane.record()
     assert (record["outcome"], record["detail"]) == ("success", "client_disconnected")
     assert 1 <= record["output_tokens"] <= 2

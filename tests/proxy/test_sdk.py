@@ -12,10 +12,10 @@ import pytest
 
 from local.settings import Settings
 from local.testing import local_cloud, serving
-from proxy.app import app
 from tests.proxy.plane import MODEL, SECRET, Plane, cost
 from tests.support import build, environment
 from tests.support.api import call
+from tests.support.proxy import forget_catalogues
 from tests.support.upstream import FakeProvider, answer, chunk, eventually, raw, refuse, stream, usage
 
 
@@ -35,7 +35,7 @@ def plane(gateway: tuple[str, Any], provider: FakeProvider) -> Iterator[Plane]:
     with httpx.Client(base_url=url, timeout=30) as client:
         plane = Plane(client, provider)
         client.get("/v1/models", headers={"authorization": f"Bearer {Settings.master_key}"})
-        app.state.gateway.catalogues._current = None
+        forget_catalogues()
         build.organization()
         plane.credential()
         plane.alias()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 
 import pytest
 
@@ -18,8 +17,9 @@ def _talk(serve: Serve, client: Callable[[Connections], Awaitable[None]]) -> Non
     async def run() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        with closing(Connections(f"http://127.0.0.1:{port}")) as pool:
-            await client(pool)
+        pool = Connections(f"http://127.0.0.1:{port}")
+        await client(pool)
+        await pool.close()
         server.close()
 
     asyncio.run(run())

@@ -36,11 +36,12 @@ class Connections:
             self._idle.append(connection)
         return answer
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Closes what is idle; exchanges that go on end by themselves."""
-        for connection in self._idle:
+        idle, self._idle = self._idle, []
+        for connection in idle:
             connection.close()
-        self._idle.clear()
+        await asyncio.gather(*(connection.lost for connection in idle))
 
     async def _connection(self) -> _Connection:
         while self._idle:
@@ -59,6 +60,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.reusable = True
         self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
@@ -91,6 +93,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(ConnectionError(str(exc or "closed by the server")))
+        self.lost.set_result(None)
 
     def on_body(self, body: bytes) -> None:
         self._parts.append(body)

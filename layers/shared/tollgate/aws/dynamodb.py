@@ -57,9 +57,9 @@ class DynamoDB:
         self._connections = Connections(url)
         self._signer = Signer(Credentials.from_environment(), region, urlsplit(url).netloc)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Gives the connections back."""
-        self._connections.close()
+        await self._connections.close()
 
     async def call(self, operation: str, payload: dict[str, Any], *, resend: bool = True) -> dict[str, Any]:
         """The answer of one operation.
