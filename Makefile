@@ -30,8 +30,11 @@ run: .venv/run ## Tollgate on http://127.0.0.1:8003; PORT, MASTER_KEY, UPSTREAM_
 invoke: .venv/run ## one function with one event: make invoke F=CreateOrganization E=events/CreateOrganization.json
 	@$(DEV) -m local.invoke "$(F)" "$(E)"
 
+# Three processes, because the last two start clouds of their own and change this one's environment.
 test: .venv/ready ## the fast tests, on moto
-	@$(DEV) -m pytest -m "$(FAST)" $(ARGS)
+	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/functions tests/unit tests/template $(ARGS)
+	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/proxy tests/journeys tests/contract $(ARGS)
+	@$(DEV) -m pytest -q -m "$(FAST)" tests/local $(ARGS)
 
 test-engine: .venv/ready $(DYNAMODB)/ready ## money, faults and repositories on DynamoDB Local (needs Java)
 	@$(DEV) -m tests.support.dynamodb_local $(DYNAMODB) -- $(DEV) -m pytest -m engine $(ARGS)

@@ -11,19 +11,18 @@ from starlette.applications import Starlette
 
 from proxy import app as proxy_app
 from tests.support.api import event
+from tests.support.environment import other_settings
 from tollgate.auth.policy import Action
 from tollgate.http.api import AdminApi, admin_api
-from tollgate.settings import settings
 
 ORIGIN = "https://console.example"
 
 
 @pytest.fixture
-def _origins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("CORS_ORIGINS", f"https://first.example, {ORIGIN}")
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
+def _origins() -> Iterator[None]:
+    with other_settings(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CORS_ORIGINS", f"https://first.example, {ORIGIN}")
+        yield
 
 
 def _headers_of(api: AdminApi, origin: str, caller: dict[str, str] | None) -> dict[str, list[str]]:

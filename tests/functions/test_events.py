@@ -12,8 +12,7 @@ from local.invoke import find_function, invoke
 from local.seed import seed_demo
 from local.settings import Settings
 from local.testing import MASTER_KEY, local_cloud
-from tests.support.environment import ROOT
-from tollgate.settings import settings
+from tests.support.environment import ROOT, other_settings
 
 EVENTS = ROOT / "events"
 EXPECTED: dict[str, Any] = json.loads((EVENTS / "expected.json").read_text())
@@ -27,8 +26,7 @@ def test_every_event_has_an_expectation_and_every_expectation_an_event() -> None
 @pytest.mark.parametrize("name", FILES)
 def test_the_function_answers_its_event(name: str) -> None:
     async def run() -> Any:
-        with local_cloud(Settings()) as cloud:
-            settings.cache_clear()
+        with other_settings(), local_cloud(Settings()) as cloud:
             try:
                 await seed_demo(cloud.gateway, MASTER_KEY)
                 function = find_function(cloud.gateway.functions, name.split(".", maxsplit=1)[0])
@@ -36,10 +34,7 @@ def test_the_function_answers_its_event(name: str) -> None:
             finally:
                 await cloud.gateway.stop()
 
-    try:
-        answer = asyncio.run(run())
-    finally:
-        settings.cache_clear()
+    answer = asyncio.run(run())
     expected = EXPECTED[name]
     if isinstance(expected, int):
         assert answer["statusCode"] == expected, answer

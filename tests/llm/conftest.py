@@ -14,8 +14,7 @@ import pytest
 
 from local.settings import Settings
 from local.testing import local_cloud, serving
-from tests.support import build, environment  # noqa: F401 (the environment comes before Tollgate)
-from tollgate.settings import settings
+from tests.support import build, environment
 
 MODEL = "smollm2"
 CONTEXT_WINDOW = 2048
@@ -62,14 +61,12 @@ def upstream() -> Iterator[str]:
 def served(upstream: str) -> Iterator[Served]:
     """The whole gateway on a port, with an alias of known price for the model and a team that may use anything."""
     wired = Settings.from_environment({"UPSTREAM_BASE_URL": upstream, "UPSTREAM_API_KEY": "sk-upstream-canary"})
-    with local_cloud(wired) as cloud:
-        settings.cache_clear()
+    with environment.other_settings(), local_cloud(wired) as cloud:
         build.organization()
         build.alias("smol", f"custom/{MODEL}", pricing_input="3", pricing_output="15", context_window=CONTEXT_WINDOW)
         key = build.team(access_groups=["*"], credits_allocated=1000)["virtual_key"]
         with serving(cloud.gateway) as url:
             yield Served(url, key, upstream)
-    settings.cache_clear()
 
 
 def _wait_for(base: str, process: subprocess.Popen[bytes]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -44,6 +46,18 @@ if _given_endpoint is None:
 def restore_settings() -> None:
     """Reads this environment again if a test with another one has made the settings forget it."""
     if "DYNAMODB_ENDPOINT_URL" not in os.environ and not settings.cache_info().currsize:
+        with patch.dict(os.environ, DYNAMODB_ENDPOINT_URL=engine.endpoint_url):
+            settings()
+
+
+@contextmanager
+def other_settings() -> Iterator[None]:
+    """Settings are read anew inside, from an environment that the test has changed, and are this one again after."""
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        settings.cache_clear()
         with patch.dict(os.environ, DYNAMODB_ENDPOINT_URL=engine.endpoint_url):
             settings()
 
