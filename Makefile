@@ -51,7 +51,7 @@ bench: .venv/ready $(DYNAMODB)/ready ## the figures of docs/performance.md, for 
 check: .venv/ready .venv-sam/ready ## format, lint, types, import contracts, template
 	@$(DEV) -m ruff format --check --quiet . && $(DEV) -m ruff check --quiet .
 	@$(DEV) -m mypy
-	@.venv/bin/lint-imports --no-logo
+	@PYTHONPATH=functions:layers/shared .venv/bin/lint-imports --no-logo
 	@$(SAM_ENV)/sam validate --lint --region us-east-1
 	@$(SAM_ENV)/python tests/template/transform_check.py
 
