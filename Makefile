@@ -13,6 +13,8 @@ SAM_ENV := .venv-sam/bin
 LLM := .venv-llm/bin/python
 DYNAMODB := .cache/dynamodb-local
 DYNAMODB_PACKAGE := amplify-dynamodb-simulator@2.9.30
+# Where the code lies; pytest knows it from pyproject.toml.
+SOURCES := PYTHONPATH=functions:layers/shared
 FAST := not engine and not llm and not build
 export AWS_DEFAULT_REGION ?= us-east-1
 # llama.cpp built for this very processor may use units (AMX) that a sandbox forbids.
@@ -46,12 +48,12 @@ test-build: build .venv/ready ## the built functions, run from the build folder
 	@$(DEV) -m pytest -m build $(ARGS)
 
 bench: .venv/ready $(DYNAMODB)/ready ## the figures of docs/performance.md, for this machine
-	@$(DEV) -m tests.support.dynamodb_local $(DYNAMODB) -- $(DEV) -m tests.bench $(ARGS)
+	@$(SOURCES) $(DEV) -m tests.support.dynamodb_local $(DYNAMODB) -- $(DEV) -m tests.bench $(ARGS)
 
 check: .venv/ready .venv-sam/ready ## format, lint, types, import contracts, template
 	@$(DEV) -m ruff format --check --quiet . && $(DEV) -m ruff check --quiet .
 	@$(DEV) -m mypy
-	@PYTHONPATH=functions:layers/shared .venv/bin/lint-imports --no-logo
+	@$(SOURCES) .venv/bin/lint-imports --no-logo
 	@$(SAM_ENV)/sam validate --lint --region us-east-1
 	@$(SAM_ENV)/python tests/template/transform_check.py
 
@@ -59,7 +61,7 @@ format: .venv/ready ## formats the code
 	@$(DEV) -m ruff format . && $(DEV) -m ruff check --fix .
 
 docs: .venv/ready ## the pages that are generated from code: permissions, errors
-	@$(DEV) -m tests.support.docs
+	@$(SOURCES) $(DEV) -m tests.support.docs
 
 build: .venv-sam/ready ## sam build; TOLLGATE_BUILD_ARCH=native builds for this machine
 	@$(SAM_ENV)/sam build --region us-east-1
