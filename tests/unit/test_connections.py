@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -14,13 +15,26 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def _talk(serve: Serve, client: Callable[[Connections], Awaitable[None]]) -> None:
+    handlers: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handlers.add(task)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await serve(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
     async def run() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         pool = Connections(f"http://127.0.0.1:{port}")
         await client(pool)
         await pool.close()
         server.close()
+        await asyncio.wait(handlers)
 
     asyncio.run(run())
 
@@ -36,14 +50,11 @@ def test_an_exchange_and_the_connection_is_kept() -> None:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connected.append(1)
-        try:
-            while True:
-                received.append(await _request(reader))
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe")
-                await asyncio.sleep(0.01)
-                writer.write(b"llo")
-        except asyncio.IncompleteReadError:
-            writer.close()
+        while True:
+            received.append(await _request(reader))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe")
+            await asyncio.sleep(0.01)
+            writer.write(b"llo")
 
     async def client(pool: Connections) -> None:
         assert await pool.post({"x-a": "1"}, b"one") == (200, b"hello")
@@ -91,7 +102,6 @@ def test_silence_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _request(reader)
         await reader.read()
-        writer.close()
 
     async def client(pool: Connections) -> None:
         with pytest.raises(TimeoutError):
