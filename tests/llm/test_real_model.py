@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from tests.llm.conftest import MODEL, Served
-from tests.support.books import books
+from tests.support.books import Books, books
 
 pytestmark = pytest.mark.llm
 
@@ -51,8 +51,16 @@ def _record(call_id: str) -> dict[str, Any]:
     raise AssertionError("the call has no record")
 
 
+def _settled_books() -> Books:
+    """The books once no call is in flight: the record is written first, the settlement follows."""
+    deadline = time.monotonic() + 20
+    while (state := books("acme-dev")).holds and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return state
+
+
 def test_the_answer_is_the_models_and_the_ledger_is_exact(served: Served) -> None:
-    before = books("acme-dev")
+    before = _settled_books()
 
     answer = _client(served).chat.completions.create(**_request(PROMPTS[0], max_tokens=40))
 
@@ -73,7 +81,7 @@ def test_the_answer_is_the_models_and_the_ledger_is_exact(served: Served) -> Non
         answer.usage.completion_tokens,
     )
     assert (record["cost_usd"], record["credits_charged"], record.get("estimated")) == (cost, cost, None)
-    after = books("acme-dev")
+    after = _settled_books()
     assert before.available - after.available == cost
     after.explain_balance()
 
@@ -100,7 +108,7 @@ def test_a_stream_without_usage_is_counted_by_the_rule(served: Served, prompt: s
     assert (record["input_tokens"], record["output_tokens"]) == (usage.prompt_tokens, usage.completion_tokens)
     assert record["cost_usd"] == usage.prompt_tokens * INPUT_PRICE + usage.completion_tokens * OUTPUT_PRICE
     assert all(chunk.model == "smol" for chunk in chunks)
-    books("acme-dev").explain_balance()
+    _settled_books().explain_balance()
 
 
 def test_a_client_that_hangs_up_pays_for_what_was_produced(served: Served) -> None:
@@ -120,7 +128,7 @@ def test_a_client_that_hangs_up_pays_for_what_was_produced(served: Served) -> No
     # Something was produced, the client saw eleven tokens of it, and the rest was cancelled.
     assert 10 <= record["output_tokens"] < 600
     assert record["credits_charged"] == (record["input_tokens"] * INPUT_PRICE + record["output_tokens"] * OUTPUT_PRICE)
-    state = books("acme-dev")
+    state = _settled_books()
     state.explain_balance()
     assert state.holds == {}
 
@@ -139,4 +147,4 @@ def test_a_prompt_beyond_the_context_is_a_bad_request(served: Served) -> None:
     assert refused.value.body is not None
     assert "maximum context length" in refused.value.message
     assert MODEL not in refused.value.message
-    books("acme-dev").explain_balance()
+    _settled_books().explain_balance()
