@@ -16,10 +16,15 @@ NO_ORGANIZATION = "none"
 # Parent of everything in the model catalogue: one strongly consistent query reads it whole.
 CATALOGUE = "CATALOGUE"
 CATALOGUE_VERSION = "VERSION"
+# The platform's own limits, read with the catalogue, because they count for every call.
+PLATFORM_LIMITS = "LIMITS"
 # Lists over the whole platform (GSI2, and GSI1 where the platform is the only owner).
 ORGANIZATIONS = "ORGANIZATIONS"
 TEAMS = "TEAMS"
 CREDENTIALS = "CREDENTIALS"
+USERS = "USERS"
+CUSTOMERS = "CUSTOMERS"
+BUDGETS = "BUDGETS"
 AUDIT = "AUDIT"
 # Partition of the DUE index that holds counter items with holds to expire.
 SWEEP_PARTITIONS = 8
@@ -43,6 +48,40 @@ def key(key_id: str) -> str:
     return f"KEY#{key_id}"
 
 
+def user(user_id: str) -> str:
+    return f"USER#{encoded(user_id)}"
+
+
+def members_of(owner_uid: str) -> str:
+    """The memberships of a team or of an organization; the sort key is ``member``."""
+    return f"MEMBERS#{owner_uid}"
+
+
+def member(user_uid: str = "") -> str:
+    """A membership under its team or organization; without a uid the prefix of all of them."""
+    return f"MEMBER#{user_uid}"
+
+
+def memberships_of(user_uid: str) -> str:
+    """The memberships of a user, in teams and organizations."""
+    return f"USER#{user_uid}#MEMBERSHIPS"
+
+
+def customer(customer_id: str) -> str:
+    """An end user whom the platform limits; those without an item have no limits (Q-53)."""
+    return f"CUSTOMER#{encoded(customer_id)}"
+
+
+def budget(budget_id: str) -> str:
+    """A budget that several entities share (Q-52)."""
+    return f"BUDGET#{encoded(budget_id)}"
+
+
+def tag(name: str = "") -> str:
+    """A tag with a budget, under ``CATALOGUE``; without a name the prefix of all of them."""
+    return f"TAG#{encoded(name)}"
+
+
 def teams_of(organization_uid: str | None) -> str:
     return f"ORG#{organization_uid or NO_ORGANIZATION}#TEAMS"
 
@@ -57,7 +96,10 @@ def by_creation(created_at: str, external_id: str) -> str:
 
 
 def account(owner_uid: str) -> str:
-    """Partition of a paying account: its counters and its ledger. The owner is a team or an organization."""
+    """Partition of what an owner counts: its counters and, where it pays for calls, its ledger.
+
+    The owner is whatever has limits or credits: a team, an organization, a key, a user, a membership …
+    """
     return f"ACCOUNT#{owner_uid}"
 
 

@@ -1,0 +1,1 @@
+"""Alerts: thresholds that were crossed, and who is told."""

@@ -1,0 +1,1 @@
+"""Usage: rollups of calls by scope, day, model and job type."""
