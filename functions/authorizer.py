@@ -20,7 +20,7 @@ from tollgate.table import keys
 
 _DATA_PLANE = "v1"
 _MASTER_PRINCIPAL = "master"
-_OWNERS = ("team_id", "organization_id", "user_id")
+_OWNERS = ("team_id", "team_uid", "organization_id", "organization_uid", "user_id", "user_uid")
 
 
 def handler(event: Mapping[str, Any], _: object) -> dict[str, Any]:

@@ -19,17 +19,20 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from proxy.calls import CallRunner, StreamingCall
-from proxy.requests import body_of, inbound, parsed
+from proxy.requests import body_of, customer_of, inbound, parsed, tags_of
 from proxy.upstream import Upstream
 from tollgate.aws.dynamodb import DynamoDB
 from tollgate.core import ids
-from tollgate.core.errors import NotFoundError, TollgateError
+from tollgate.core.errors import InvalidRequestError, NotFoundError, TollgateError
 from tollgate.http import openai_errors
 from tollgate.metering.admission import Admission
 from tollgate.metering.catalogue import CatalogueCache, Model
+from tollgate.metering.counters import Counters
 from tollgate.metering.entitlement import EntitlementReader
+from tollgate.metering.records import Records
+from tollgate.metering.reservation import Reservations
+from tollgate.metering.seeds import Seeds
 from tollgate.metering.settlement import Settlement
-from tollgate.metering.store import MeteringStore
 from tollgate.settings import settings
 from tollgate.telemetry import Event, logger
 
@@ -46,11 +49,13 @@ class Gateway:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         config = settings()
         self._db = db = DynamoDB(config.region, config.dynamodb_endpoint_url)
-        store = MeteringStore(db, config.table_name)
+        counters = Counters(db, config.table_name)
+        records = Records(db, config.table_name)
         self.catalogues = CatalogueCache(db, config)
+        reservations = Reservations(counters, records, Seeds(db, config.table_name, counters))
         self.entitlements = EntitlementReader(db, config)
-        self.admission = Admission(store, self.catalogues)
-        self.calls = CallRunner(Upstream(session, self.catalogues), Settlement(store))
+        self.admission = Admission(reservations, self.catalogues)
+        self.calls = CallRunner(Upstream(session, self.catalogues), Settlement(records, counters))
         self._running: set[asyncio.Task[Any]] = set()
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
@@ -80,13 +85,18 @@ async def complete(request: Request) -> Response:
     gateway: Gateway = request.state.gateway
     path = request.url.path.removeprefix("/v1")
     arrived = inbound(request.headers)
-    entitlement = await gateway.entitlements.read(arrived.credential, arrived.hint)
     raw = await body_of(request)
-    body = parsed(raw, path)
+    body, broken = _read(raw, path)
+    customer_id = customer_of(body)
+    caller = await gateway.entitlements.read(arrived.credential, arrived.hint, customer_id)
+    if broken is not None:
+        raise broken
+    started_at = arrived.started_at
+    entitlement, catalogue = await gateway.admission.entitlement(caller, started_at, customer_id, tags_of(body))
 
     async def call() -> StreamingCall | Response:
         admitted = await gateway.admission.admit(
-            entitlement, body, size=len(raw), route=path, started_at=arrived.started_at, deadline=arrived.deadline
+            entitlement, catalogue, body, size=len(raw), route=path, started_at=started_at, deadline=arrived.deadline
         )
         if admitted.call.streamed:
             return await gateway.calls.open_stream(admitted, body, path, arrived.deadline)
@@ -95,6 +105,14 @@ async def complete(request: Request) -> Response:
 
     answer = await gateway.to_the_end(call())
     return _Kept(gateway, answer) if isinstance(answer, StreamingCall) else answer
+
+
+def _read(raw: bytes, path: str) -> tuple[dict[str, Any], InvalidRequestError | None]:
+    """The body, or what is wrong with it: that is told only to those who may call at all (Q-56)."""
+    try:
+        return parsed(raw, path), None
+    except InvalidRequestError as error:
+        return {}, error
 
 
 async def list_models(request: Request) -> Response:
@@ -139,8 +157,8 @@ class _Kept(Response):
 async def _visible(request: Request) -> tuple[list[str], dict[str, Model]]:
     gateway: Gateway = request.state.gateway
     arrived = inbound(request.headers)
-    entitlement = await gateway.entitlements.read(arrived.credential, arrived.hint)
-    catalogue = await gateway.catalogues.at(entitlement.catalogue_version)
+    caller = await gateway.entitlements.read(arrived.credential, arrived.hint)
+    entitlement, catalogue = await gateway.admission.entitlement(caller, arrived.started_at)
     return gateway.admission.available(entitlement, catalogue), catalogue.models
 
 

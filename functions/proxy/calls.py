@@ -13,17 +13,17 @@ import aiohttp
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
+from proxy.headers import comment_of, headers_of
 from proxy.requests import outgoing, wants_usage
 from proxy.streams import DONE_FRAME, StreamRelay, error_frame
 from proxy.upstream import Answer, Upstream
 from proxy.usage import reported, shown
 from tollgate.core.errors import ProviderError, ProviderTimeoutError, ProviderUnavailableError
-from tollgate.core.money import plain
 from tollgate.http import openai_errors
 from tollgate.metering.admission import Admitted
+from tollgate.metering.counters import Balance
 from tollgate.metering.model import Call, Detail, Usage
 from tollgate.metering.settlement import Settlement
-from tollgate.metering.store import Balance
 from tollgate.metering.tokens import count_prompt, count_text, texts_of
 from tollgate.models.prices import TargetPrice
 
@@ -123,7 +123,7 @@ class StreamingCall:
         await _send(send, ending)
         # The client has everything; the function must not end before the books do (design section 1).
         balance = await self._settle(failure)
-        await _send(send, _comment(self._call, balance))
+        await _send(send, comment_of(self._call, balance))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def abandon(self) -> None:
@@ -198,29 +198,6 @@ class StreamingCall:
             return await self._settlement.succeed(self._call, self._usage(), self._price, Detail.DEADLINE)
         self._call.detail = Detail.UPSTREAM_INCOMPLETE
         return await self._settlement.fail(self._call, failure.message, self._relay.usage, self._price)
-
-
-def headers_of(call: Call, balance: Balance | None) -> dict[str, str]:
-    """Response headers of a call (Q-30); cost and credits only where they are known before the body."""
-    headers = {
-        "x-request-id": call.call_id,
-        "x-litellm-call-id": call.call_id,
-        "x-litellm-model-group": call.requested_model,
-        "x-litellm-model-id": call.target_id or "",
-    }
-    if call.shortened:
-        headers["x-tollgate-max-tokens"] = str(call.max_output_tokens)
-    if not call.streamed:
-        headers["x-tollgate-cost-usd"] = headers["x-litellm-response-cost"] = plain(call.charge.cost_usd)
-        if balance is not None:
-            headers["x-tollgate-credits-remaining"] = plain(balance.remaining)
-    return headers
-
-
-def _comment(call: Call, balance: Balance | None) -> bytes:
-    """The stream's last words: an SSE comment, which clients skip (Q-30)."""
-    credits_left = f" credits={plain(balance.remaining)}" if balance is not None else ""
-    return f": cost={plain(call.charge.cost_usd)}{credits_left}\n\n".encode()
 
 
 def _within(admitted: Admitted, usage: Usage) -> Usage:

@@ -14,8 +14,11 @@ from tollgate.auth.credentials import from_headers
 from tollgate.core.errors import InvalidRequestError, RequestTooLargeError, UnauthenticatedError
 from tollgate.metering.bounds import OUTPUT_LIMITS
 from tollgate.metering.entitlement import Hint
+from tollgate.metering.meters import MAX_TAGS
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
+MAX_CUSTOMER_ID = 256
+MAX_TAG = 128
 # Levels of arrays and objects; the encoder gives up soon after 250.
 MAX_DEPTH = 200
 # Where there is no function deadline: locally, and in any other ASGI server.
@@ -54,11 +57,7 @@ def _hint(headers: Headers) -> Hint:
     authorizer = _json(context).get("authorizer")
     if not isinstance(authorizer, dict):
         return Hint()
-    return Hint(
-        str(authorizer.get("key_id", "")),
-        str(authorizer.get("team_id", "")),
-        str(authorizer.get("organization_id", "")),
-    )
+    return Hint(**{name: str(authorizer.get(name, "")) for name in Hint.__slots__})
 
 
 def _deadline(headers: Headers, now: float) -> float:
@@ -108,6 +107,7 @@ def parsed(raw: bytes, path: str) -> dict[str, Any]:
     if not request.get(required):
         raise InvalidRequestError(f"{path}: Missing required parameter: '{required}'.", param=required)
     _check_types(request)
+    tags_of(request)
     return request
 
 
@@ -143,6 +143,25 @@ def _check_types(request: dict[str, Any]) -> None:
         raise InvalidRequestError("stream_options must be an object", param="stream_options")
 
 
+def customer_of(request: dict[str, Any]) -> str | None:
+    """The end user whom the request names (Q-53), as it says it."""
+    user = request.get("user")
+    return user if isinstance(user, str) and 0 < len(user) <= MAX_CUSTOMER_ID else None
+
+
+def tags_of(request: dict[str, Any]) -> tuple[str, ...]:
+    """The request's own tags (Q-53). Raises InvalidRequestError if they are no short list of short texts."""
+    metadata = request.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    if tags is None:
+        return ()
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and 0 < len(tag) <= MAX_TAG for tag in tags):
+        raise InvalidRequestError(f"metadata.tags must be a list of texts of 1 to {MAX_TAG}", param="metadata.tags")
+    if len(tags) > MAX_TAGS:
+        raise InvalidRequestError(f"metadata.tags may have at most {MAX_TAGS} entries", param="metadata.tags")
+    return tuple(tags)
+
+
 def wants_usage(request: dict[str, Any]) -> bool:
     """Whether the client of a stream asked for the usage chunk."""
     return (request.get("stream_options") or {}).get("include_usage") is True
@@ -157,6 +176,11 @@ def outgoing(request: dict[str, Any], send_max_tokens: int | None, *, streamed: 
         # Whichever of the two the provider reads must say it.
         given = [name for name in OUTPUT_LIMITS if request.get(name) is not None]
         sent.update(dict.fromkeys(given or ["max_tokens"], send_max_tokens))
+    if tags_of(request):
+        # Ours, and no provider takes a list there.
+        sent["metadata"] = {name: value for name, value in request["metadata"].items() if name != "tags"}
+        if not sent["metadata"]:
+            del sent["metadata"]
     if streamed:
         sent["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
     return sent

@@ -14,10 +14,12 @@ from local.events import Request, authorizer_event
 from tests.support import build
 from tests.support.api import MASTER_KEY, call
 from tests.support.environment import ROOT
+from tests.support.items import all_items
 from tollgate.auth.credentials import key_id_of
 
 STAGE = "arn:aws:execute-api:us-east-1:123456789012:localapi00/prod/*/*"
-NOBODY = {"key_id": "", "team_id": "", "organization_id": "", "user_id": ""}
+OWNERS = ("team_id", "team_uid", "organization_id", "organization_uid", "user_id", "user_uid")
+NOBODY = dict.fromkeys(("key_id", *OWNERS), "")
 DENIED = {
     "principalId": "anonymous",
     "policyDocument": {
@@ -76,12 +78,16 @@ def test_the_master_key(header: str, value: str) -> None:
 
 @pytest.mark.parametrize("path", ["/api/teams", "/v1/chat/completions"])
 def test_a_virtual_key(path: str, team: str) -> None:
+    uids = {item["kind"]: item.get("uid", "") for item in all_items()}
     context = {
         "kind": "key",
         "key_id": key_id_of(team),
         "team_id": "acme-dev",
+        "team_uid": uids["team"],
         "organization_id": "org_acme",
+        "organization_uid": uids["organization"],
         "user_id": "",
+        "user_uid": "",
     }
     assert ask(path, Authorization=f"Bearer {team}") == allowed(key_id_of(team), context)
 

@@ -13,7 +13,7 @@ from tests.support import build
 from tests.support.api import call
 from tests.support.environment import engine, template
 from tests.support.upstream import answer, eventually, slow, usage
-from tollgate.metering.store import MeteringStore
+from tollgate.metering.counters import Counters
 from tollgate.settings import settings
 
 # Bytes that count beyond the body's own.
@@ -156,9 +156,12 @@ def test_insufficient_credits(plane: Plane) -> None:
             "insufficient_credits",
             f"Insufficient credits. Team has 1 credits remaining, but {required} required. Allocated: 1, Used: 0",
             scope="team",
+            scope_id="acme-dev",
             limit=1,
+            limit_type="credits",
             spent=0,
             reserved=0,
+            resets_at=None,
         ),
     )
     found = plane.books()
@@ -195,9 +198,12 @@ def test_credits_that_others_hold_are_reserved(plane: Plane) -> None:
         "reserved",
         "Credits are reserved by calls in flight; try again in a moment",
         scope="team",
+        scope_id="acme-dev",
         limit=1,
+        limit_type="credits",
         spent=0,
         reserved=float(held),
+        resets_at=None,
     )
     assert (response.status_code, response.json()) == (429, expected)
     assert response.headers["retry-after"] == "1"
@@ -207,20 +213,20 @@ def test_credits_that_others_hold_are_reserved(plane: Plane) -> None:
 def test_a_race_for_the_last_credits_is_run_again(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between reading the balance and reserving what it carries, others take some of it, call after call."""
     _ready(plane, funds=1, pricing_output=20_000)
-    real, taken = MeteringStore.reserve, []
+    real, taken = Counters.reserve, []
 
-    async def reserve(self: MeteringStore, *arguments: Any) -> Any:
+    async def reserve(self: Counters, *arguments: Any) -> Any:
         if taken:
             taken.pop()
             engine.client("dynamodb").update_item(
                 TableName=template.table()["TableName"],
-                Key={"PK": {"S": f"ACCOUNT#{arguments[0]}"}, "SK": {"S": "HOT#0"}},
+                Key={"PK": {"S": f"ACCOUNT#{arguments[0].meter.uid}"}, "SK": {"S": "HOT#0"}},
                 UpdateExpression="SET av = av - :some, al = al - :some",
                 ExpressionAttributeValues={":some": {"N": "0.1"}},
             )
         return await real(self, *arguments)
 
-    monkeypatch.setattr(MeteringStore, "reserve", reserve)
+    monkeypatch.setattr(Counters, "reserve", reserve)
     taken += [None] * 3
     won = plane.chat()
     assert (won.status_code, won.headers["x-tollgate-max-tokens"]) == (200, "34")

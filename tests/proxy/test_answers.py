@@ -14,7 +14,18 @@ from tests.support.upstream import PROVIDER_ID, answer, chunk, stream, usage
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # Differ from run to run, and are checked where they matter.
-VOLATILE = {"PK", "SK", "GSI1PK", "GSI1SK", "call_id", "key_id", "organization_uid", "target_id", "started_at"}
+VOLATILE = {
+    "PK",
+    "SK",
+    "GSI1PK",
+    "GSI1SK",
+    "call_id",
+    "key_id",
+    "team_uid",
+    "organization_uid",
+    "target_id",
+    "started_at",
+}
 USED = usage(1_234, 567, cached=1_000, reasoning=89)
 
 
@@ -62,6 +73,7 @@ def test_a_whole_answer(plane: Plane, team: dict[str, Any]) -> None:
         "kind": "call",
         "team_id": "acme-dev",
         "organization_id": "org_acme",
+        "customer_id": "somebody",
         "requested_model": "fast",
         "model_used": MODEL,
         "provider": "openai",

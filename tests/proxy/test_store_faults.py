@@ -23,10 +23,10 @@ BUSY = error(503, "store_unavailable", "The data store did not answer; try again
 # The four steps of a call, told by what they send.
 STEPS: dict[str, Callable[[str], bool]] = {
     "read": lambda sent: "RequestItems" in sent,
-    "reserve": lambda sent: "SET av = av - :e" in sent,
+    "reserve": lambda sent: "h.#id = :hold" in sent,
     "record": lambda sent: "attribute_not_exists(PK)" in sent,
     "settle": lambda sent: "cn = cn + :one" in sent,
-    "release": lambda sent: "SET av = av + :unused REMOVE" in sent,
+    "release": lambda sent: "REMOVE h.#id" in sent and "cn = cn + :one" not in sent,
 }
 ONCE, ALWAYS = 1, 1_000
 

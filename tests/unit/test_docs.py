@@ -26,7 +26,7 @@ from tests.support.environment import empty_table
 from tests.support.items import all_items
 from tests.support.requests import World
 from tollgate.core import ids
-from tollgate.metering import store
+from tollgate.metering import counters, records
 from tollgate.metering.model import Call, Entitlement
 from tollgate.table import keys
 from tollgate.telemetry import Event
@@ -144,9 +144,9 @@ def _items_of_a_call() -> list[dict[str, Any]]:
     call = Call(
         call_id, ids.hold_id_of(call_id), Entitlement(1), "fast", streamed=False, started_at=time.time(), expires_at=0
     )
-    record = {name: value["S"] for name, value in store.record_item(call).items() if "S" in value}
+    record = {name: value["S"] for name, value in records.record_item(call).items() if "S" in value}
     account = {"kind": "account", "PK": keys.account("uid"), "SK": keys.counter()}
-    return [record, account | {"DUEPK": store.queue_of("uid"), "DUESK": store.due(1)}]
+    return [record, account | {"DUEPK": counters.queue_of("uid"), "DUESK": counters.due(1)}]
 
 
 def _fits(item: dict[str, Any], row: Row) -> bool:

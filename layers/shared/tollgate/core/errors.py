@@ -13,13 +13,15 @@ TollgateError
 │   ├── TeamSuspendedError
 │   ├── TeamPausedError
 │   ├── ModelAccessDeniedError
-│   └── InsufficientCreditsError
+│   ├── InsufficientCreditsError
+│   └── BudgetExceededError
 ├── NotFoundError
 │   └── UnknownModelError
 ├── AlreadyExistsError         the id is taken
 ├── WrongStateError            not now: active teams, lost races
 ├── RetryLaterError            refused for the moment; carries seconds
-│   └── ReservedError          free, but reserved by calls in flight
+│   ├── ReservedError          free, but reserved by calls in flight
+│   └── RateLimitedError       requests, tokens or parallel calls
 ├── ProviderError              the upstream refused or failed
 │   ├── ProviderRequestError   its 4xx, passed through
 │   ├── ProviderUnavailableError
@@ -125,6 +127,12 @@ class InsufficientCreditsError(ForbiddenError):
     code = "insufficient_credits"
 
 
+class BudgetExceededError(ForbiddenError):
+    """A budget in USD is used up; ``extra`` says which, its size, what is spent and when it resets."""
+
+    code = "budget_exceeded"
+
+
 class NotFoundError(TollgateError):
     code = "not_found"
 
@@ -151,6 +159,17 @@ class RetryLaterError(TollgateError):
 
 class ReservedError(RetryLaterError):
     code = "reserved"
+
+
+class RateLimitedError(RetryLaterError):
+    """``kind`` is what is limited: requests, tokens or max_parallel_requests; ``reset_at`` as the dialect writes it."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: int, kind: str, reset_at: str | None, **extra: Any) -> None:
+        super().__init__(message, retry_after=retry_after, **extra)
+        self.kind = kind
+        self.reset_at = reset_at
 
 
 class ProviderError(TollgateError):

@@ -37,3 +37,14 @@ def hold_id_of(call_id: str) -> str:
     """
     raw = UUID(call_id).bytes
     return base64.urlsafe_b64encode(raw[:6] + raw[10:]).decode()
+
+
+def time_of_hold(hold_id: str) -> float:
+    """When the call of a hold began, in epoch seconds: which windows it is counted in."""
+    return int.from_bytes(base64.urlsafe_b64decode(hold_id)[:6]) / 1000
+
+
+def call_id_of_hold(hold_id: str) -> str:
+    """A call id for a hold of which nothing else is known: its time and its random bits."""
+    raw = base64.urlsafe_b64decode(hold_id)
+    return str(UUID(bytes=raw[:6] + b"\x70\x00\x80\x00" + raw[6:]))

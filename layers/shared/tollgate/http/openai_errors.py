@@ -39,6 +39,7 @@ _ROWS: dict[type[errors.TollgateError], _Row] = {
     errors.KeyExpiredError: _Row(401, "expired_key", 400),
     errors.ForbiddenError: _Row(403),
     errors.BlockedError: _Row(401, "auth_error"),
+    errors.BudgetExceededError: _Row(422, "budget_exceeded", 400),
     errors.ModelAccessDeniedError: _Row(403, None, 401),
     errors.NotFoundError: _Row(404, "not_found_error"),
     errors.UnknownModelError: _Row(400, "invalid_request_error"),
@@ -59,6 +60,10 @@ def answer(error: errors.TollgateError) -> ErrorAnswer:
     headers: dict[str, str] = {}
     if isinstance(error, errors.RetryLaterError):
         headers["retry-after"] = str(error.retry_after)
+        if isinstance(error, errors.RateLimitedError):
+            headers["rate_limit_type"] = error.kind
+            if error.reset_at is not None:
+                headers["reset_at"] = error.reset_at
     elif isinstance(error, errors.StoreUnavailableError):
         headers["retry-after"] = "1"
     elif isinstance(error, errors.ProviderRequestError):

@@ -31,6 +31,8 @@ class Unit(StrEnum):
     REQUESTS = "r"
     TOKENS = "t"
     CREDITS = "c"
+    # USD of an organization's budget that are set apart for one team (Q-51).
+    SHARE = "a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Ceiling:
         model: the only alias that it counts; None for all.
         since: epoch seconds of when counting began or changed its window; None if nothing was ever uncounted. A window
             that began earlier is counted under a name of its own, which starts from what is known of the time before.
+        carries: what the window before has left is added once (Q-51).
     """
 
     setting: str
@@ -51,6 +54,7 @@ class Ceiling:
     duration: str | None
     model: str | None = None
     since: int | None = None
+    carries: bool = False
 
     @property
     def code(self) -> str:
@@ -73,6 +77,24 @@ def counter_name(code: str, moment: float) -> str:
     window = window_at(kind[1:] or None, moment)
     late = f"~{since}" if since and int(since) > window.start else ""
     return f"{kind}@{window.name}{late}{colon}{model}"
+
+
+def window_of(name: str) -> Window:
+    """The window that an attribute counts."""
+    kind, _, rest = name.partition("@")
+    start = int(rest.partition(":")[0].partition("~")[0], 36)
+    return window_at(kind[1:] or None, start)
+
+
+def counts(name: str) -> tuple[Unit, str | None]:
+    """What an attribute counts, whatever its window: the unit, and the model if only one."""
+    _, colon, model = name.partition(":")
+    return Unit(name[0]), model if colon else None
+
+
+def is_counter(name: str) -> bool:
+    """Whether an attribute of a counter item is the counter of a window."""
+    return "@" in name
 
 
 def needs_seed(name: str) -> bool:

@@ -82,6 +82,9 @@ class Catalogue:
     version: int
     models: dict[str, Model]
     groups: dict[str, tuple[str, ...]]
+    # The platform's limits, and the tags that have some, as raw items: they count for any call (Q-53).
+    platform_limits: Item | None = None
+    tags: dict[str, Item] = field(default_factory=dict)
     secrets: dict[tuple[str | None, str], Secret | None] = field(default_factory=dict, repr=False)
 
 
@@ -170,6 +173,8 @@ class CatalogueCache:
         )
         models = {ECHO: _echo()}
         groups = {name: group.model_aliases for name, group in BUILTIN_GROUPS.items()}
+        tags = {}
+        platform_limits = None
         for item in items:
             sort_key = item["SK"]["S"]
             if sort_key.startswith(keys.model()) and item["active"]["BOOL"]:
@@ -177,7 +182,11 @@ class CatalogueCache:
                 models[model.alias] = model
             elif sort_key.startswith(keys.access_group()) and not item["builtin"]["BOOL"]:
                 groups[item["group_name"]["S"]] = tuple(entry["S"] for entry in item["model_aliases"]["L"])
-        return Catalogue(version, models, groups)
+            elif sort_key.startswith(keys.tag()):
+                tags[item["tag"]["S"]] = item
+            elif sort_key == keys.PLATFORM_LIMITS:
+                platform_limits = item
+        return Catalogue(version, models, groups, platform_limits, tags)
 
     def _passed_through(self, alias: str) -> Model:
         """Any name goes to the development upstream as it is; unknown to the price catalogue it costs an explicit 0."""

@@ -1,13 +1,13 @@
-"""Who is calling and what he may: key, team and organization read strongly consistent in one batch, on every call.
+"""Who is calling and what he may: everything on the call's path read strongly consistent in one batch, on every call.
 
-The authorizer's cached answer only says which team and organization to read along; nothing in it is trusted
-(design sections 3 and 4). So a revoke, a suspend, a resume counts on the very next call.
+The authorizer's cached answer only says which team, organization and user to read along; nothing in it is trusted
+(design sections 3 and 4). So a revoke, a suspend, a resume, another limit counts on the very next call.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
+from typing import Any
 
 from tollgate.auth.credentials import is_master_key, key_id_of
 from tollgate.aws.dynamodb import DynamoDB, Item
@@ -20,13 +20,14 @@ from tollgate.core.errors import (
     TeamSuspendedError,
     UnauthenticatedError,
 )
-from tollgate.core.money import ZERO
-from tollgate.metering.model import Account, Entitlement
+from tollgate.metering.attributes import flag, text
 from tollgate.settings import Settings
 from tollgate.table import keys
 
 VERSION_KEY = (keys.CATALOGUE, keys.CATALOGUE_VERSION)
 _ACTIVE = "active"
+
+_Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,26 @@ class Hint:
 
     key_id: str = ""
     team_id: str = ""
+    team_uid: str = ""
     organization_id: str = ""
+    organization_uid: str = ""
+    user_id: str = ""
+    user_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The entities on a call's path, as raw items; None where the key names none. ``key`` None: the master key."""
+
+    catalogue_version: int
+    key: Item | None = None
+    team: Item | None = None
+    organization: Item | None = None
+    user: Item | None = None
+    team_member: Item | None = None
+    organization_member: Item | None = None
+    customer: Item | None = None
+    budgets: dict[str, Item] = field(default_factory=dict)
 
 
 class EntitlementReader:
@@ -45,82 +65,118 @@ class EntitlementReader:
         self._db = db
         self._settings = settings
 
-    async def read(self, credential: str, hint: Hint) -> Entitlement:
-        """The caller's entitlement. Raises the first row of Q-10 that refuses him."""
+    async def read(self, credential: str, hint: Hint, customer_id: str | None = None) -> Caller:
+        """The caller and what he belongs to. Raises the first row of Q-10 that refuses him."""
         if is_master_key(credential, self._settings.master_key_sha256):
             found = await self._db.batch_get(self._settings.table_name, [VERSION_KEY])
-            return Entitlement(_version(found.get(VERSION_KEY)))
+            return Caller(_version(found.get(VERSION_KEY)))
         key_id = key_id_of(credential)
-        items = await self._items(key_id, hint if hint.key_id == key_id else Hint())
-        key, team, organization = items.key, items.team, items.organization
-        _check_states(key, team, organization)
-        return Entitlement(
-            catalogue_version=items.version,
-            key_id=key_id,
-            key_entries=_entries(key),
-            team_id=_text(key, "team_id"),
-            team_uid=_text(team, "uid"),
-            team_entries=_entries(team) if team else None,
-            organization_id=_text(organization, "organization_id"),
-            organization_uid=_text(organization, "uid"),
-            user_id=_text(key, "user_id"),
-            account=_account(team, organization),
+        caller = await self._caller(key_id, hint if hint.key_id == key_id else Hint(), customer_id)
+        _check_states(caller)
+        return caller
+
+    async def _caller(self, key_id: str, hint: Hint, customer_id: str | None) -> Caller:
+        """One batch when the hint was right, two when it was not or a budget is shared."""
+        table = self._settings.table_name
+        place = (keys.key(key_id), keys.ENTITY)
+        wanted = [place, VERSION_KEY, *_places(hint).values()]
+        if customer_id:
+            wanted.append((keys.customer(customer_id), keys.ENTITY))
+        found = await self._db.batch_get(table, list(dict.fromkeys(wanted)))
+        key = found.get(place)
+        if key is None or text(key, "status") != _ACTIVE:
+            raise _unknown()
+        places = _places(_owners(key))
+        missing = [owner for owner in places.values() if owner not in wanted]
+        if missing:
+            found |= await self._db.batch_get(table, missing)
+        owners: dict[str, Any] = {name: found.get(owner) for name, owner in places.items()}
+        customer = found.get((keys.customer(customer_id), keys.ENTITY)) if customer_id else None
+        caller = Caller(_version(found.get(VERSION_KEY)), key, customer=customer, **owners)
+        budgets = await self._shared_budgets(caller)
+        return (
+            Caller(caller.catalogue_version, key, customer=customer, budgets=budgets, **owners) if budgets else caller
         )
 
-    async def _items(self, key_id: str, hint: Hint) -> _Items:
-        """One batch when the hint was right, two when it was not."""
-        wanted = [(keys.key(key_id), keys.ENTITY), VERSION_KEY, *_owners(hint.team_id, hint.organization_id)]
-        table = self._settings.table_name
-        found = await self._db.batch_get(table, wanted)
-        key = found.get((keys.key(key_id), keys.ENTITY))
-        if key is None or _text(key, "status") != _ACTIVE:
-            raise _unknown()
-        owners = _owners(_text(key, "team_id") or "", _text(key, "organization_id") or "")
-        if not set(owners) <= set(wanted):
-            found |= await self._db.batch_get(table, owners)
-        team_key = (keys.team(_text(key, "team_id") or ""), keys.ENTITY)
-        organization_key = (keys.organization(_text(key, "organization_id") or ""), keys.ENTITY)
-        return _Items(key, found.get(team_key), found.get(organization_key), _version(found.get(VERSION_KEY)))
+    async def _shared_budgets(self, caller: Caller) -> dict[str, Item]:
+        """The shared rows that the limits on the path name (Q-52)."""
+        limited = (
+            caller.key,
+            caller.team,
+            caller.organization,
+            caller.user,
+            caller.team_member,
+            caller.organization_member,
+            caller.customer,
+        )
+        named = {
+            item["limits"]["M"]["budget_id"]["S"]
+            for item in limited
+            if item is not None and "limits" in item and "budget_id" in item["limits"]["M"]
+        }
+        if not named:
+            return {}
+        places = {(keys.budget(budget_id), keys.ENTITY): budget_id for budget_id in sorted(named)}
+        found = await self._db.batch_get(self._settings.table_name, list(places))
+        return {budget_id: found[place] for place, budget_id in places.items() if place in found}
 
 
-@dataclass(frozen=True, slots=True)
-class _Items:
-    key: Item
-    team: Item | None
-    organization: Item | None
-    version: int
+def _owners(key: Item) -> Hint:
+    """What a key says that it belongs to."""
+    return Hint("", *(text(key, name) or "" for name in Hint.__slots__[1:]))
 
 
-def _owners(team_id: str, organization_id: str) -> list[tuple[str, str]]:
-    owners = []
-    if team_id:
-        owners.append((keys.team(team_id), keys.ENTITY))
-    if organization_id:
-        owners.append((keys.organization(organization_id), keys.ENTITY))
-    return owners
+def _places(owners: Hint) -> dict[str, _Place]:
+    """Where the entities lie that a key belongs to, by their names in ``Caller``."""
+    places: dict[str, _Place] = {}
+    if owners.team_id:
+        places["team"] = (keys.team(owners.team_id), keys.ENTITY)
+    if owners.organization_id:
+        places["organization"] = (keys.organization(owners.organization_id), keys.ENTITY)
+    if owners.user_id:
+        places["user"] = (keys.user(owners.user_id), keys.ENTITY)
+    if owners.user_uid and owners.team_uid:
+        places["team_member"] = (keys.members_of(owners.team_uid), keys.member(owners.user_uid))
+    if owners.user_uid and owners.organization_uid:
+        places["organization_member"] = (keys.members_of(owners.organization_uid), keys.member(owners.user_uid))
+    return places
 
 
-def _check_states(key: Item, team: Item | None, organization: Item | None) -> None:
+def _check_states(caller: Caller) -> None:
     """The rows of Q-10 from 'deleted' to 'paused', in their order."""
-    if "team_id" in key and (team is None or _flag(team, "deleting") or _text(team, "uid") != _text(key, "team_uid")):
-        raise _unknown()
-    if "organization_id" in key and (organization is None or _flag(organization, "deleting")):
-        raise _unknown()
-    if team is not None and organization is not None and _text(team, "organization_uid") != _text(organization, "uid"):
-        raise _unknown()
-    expires_at = _text(key, "expires_at")
-    if expires_at and clock.from_stored(expires_at) <= clock.utc_now():
-        raise KeyExpiredError
+    key, team, organization, user = caller.key, caller.team, caller.organization, caller.user
+    assert key is not None
+    _check_existence(key, team, organization)
+    _check_expiry(key)
     for name, item in (("Key", key), ("Team", team), ("Organization", organization)):
-        if item is not None and _flag(item, "blocked"):
-            raise BlockedError(name, _text(item, f"{name.lower()}_id") or "")
-    if organization is not None and _text(organization, "status") != _ACTIVE:
+        if flag(item, "blocked"):
+            raise BlockedError(name, text(item, f"{name.lower()}_id") or "")
+    if user is not None:
+        if not flag(user, "is_active"):
+            raise BlockedError("User", text(user, "user_id") or "")
+        _check_expiry(user, "access_expires_at")
+    if organization is not None and text(organization, "status") != _ACTIVE:
         raise OrganizationSuspendedError
-    match _text(team, "status"):
+    match text(team, "status"):
         case "suspended":
             raise TeamSuspendedError
         case "paused":
             raise TeamPausedError
+
+
+def _check_existence(key: Item, team: Item | None, organization: Item | None) -> None:
+    if "team_id" in key and (team is None or flag(team, "deleting") or text(team, "uid") != text(key, "team_uid")):
+        raise _unknown()
+    if "organization_id" in key and (organization is None or flag(organization, "deleting")):
+        raise _unknown()
+    if team is not None and organization is not None and text(team, "organization_uid") != text(organization, "uid"):
+        raise _unknown()
+
+
+def _check_expiry(item: Item, name: str = "expires_at") -> None:
+    expires_at = text(item, name)
+    if expires_at and clock.from_stored(expires_at) <= clock.utc_now():
+        raise KeyExpiredError
 
 
 def _unknown() -> UnauthenticatedError:
@@ -128,40 +184,5 @@ def _unknown() -> UnauthenticatedError:
     return UnauthenticatedError(code="token_not_found_in_db")
 
 
-def _account(team: Item | None, organization: Item | None) -> Account | None:
-    """The one account that pays (Q-06), with the team's way of counting."""
-    source = _text(team, "credits_source")
-    uid = _text(team, "uid") if source == "team" else _text(organization, "uid") if source == "organization" else None
-    if uid is None or team is None:
-        return None
-    return Account(
-        uid=uid,
-        budget_mode=_text(team, "budget_mode") or "job_based",
-        credits_per_dollar=_number(team, "credits_per_dollar") or Decimal(10),
-        tokens_per_credit=int(_number(team, "tokens_per_credit") or 10_000),
-        markup=_number(team, "cost_markup_percentage") or ZERO,
-    )
-
-
-def _entries(item: Item) -> tuple[str, ...] | None:
-    """The models that this level lists (Q-23); None where it does not restrict."""
-    if _text(item, "model_access") != "listed":
-        return None
-    names = [*item.get("access_groups", {}).get("L", ()), *item.get("models", {}).get("L", ())]
-    return tuple(name["S"] for name in names)
-
-
 def _version(item: Item | None) -> int:
     return int(item["number"]["N"]) if item else 0
-
-
-def _text(item: Item | None, name: str) -> str | None:
-    return item[name]["S"] if item is not None and name in item else None
-
-
-def _number(item: Item, name: str) -> Decimal | None:
-    return Decimal(item[name]["N"]) if name in item else None
-
-
-def _flag(item: Item, name: str) -> bool:
-    return bool(item.get(name, {}).get("BOOL"))

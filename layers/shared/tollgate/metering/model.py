@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from tollgate.core.money import ZERO
+from tollgate.limits.model import Ceiling, Limits, Scope, Unit
+from tollgate.limits.windows import MINUTE
 
 
 class Outcome(StrEnum):
@@ -27,9 +31,10 @@ class Detail(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The one account that pays for a call (Q-06) and how its credits are counted.
+    """The one account that pays for a call (Q-06), how its credits are counted, and what it refuses.
 
-    ``credits_per_dollar`` and ``tokens_per_credit`` are resolved: never null.
+    ``credits_per_dollar`` and ``tokens_per_credit`` are resolved: never null. ``hard``: nothing is spent that is not
+    there. ``floored``: more may be spent than is there, but nothing any more once nothing is left.
     """
 
     uid: str
@@ -37,25 +42,98 @@ class Account:
     credits_per_dollar: Decimal = Decimal(10)
     tokens_per_credit: int = 10_000
     markup: Decimal = ZERO
+    hard: bool = True
+    floored: bool = False
+    credit_limit: Decimal | None = None
+    refill_duration: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A scope that a call is counted in, because it has limits or because it pays.
+
+    Attributes:
+        scope_id: the scope's external id; ``a~b`` for memberships.
+        label: what refusals call it.
+        uid: owner of the counters.
+        identity: what a record or an alert must know of the scope: ``team_id``, ``key_id`` …
+        account: set where the scope pays for the call.
+        share: the team's part of its organization's budget, counted here instead of there (Q-51).
+        carries: what is left of ``max_budget`` goes over into the next window.
+        shards: over how many counter items the scope is spread.
+        since: epoch seconds of the scope's creation.
+    """
+
+    scope: Scope
+    scope_id: str
+    label: str
+    uid: str
+    limits: Limits
+    identity: dict[str, str] = field(default_factory=dict)
+    account: Account | None = None
+    share: Ceiling | None = None
+    carries: bool = False
+    shards: int = 1
+    since: float = 0
+
+    @property
+    def usage_id(self) -> str:
+        """What the rollups call the scope."""
+        if self.scope in {Scope.TEAM, Scope.ORGANIZATION}:
+            return self.uid
+        return self.identity.get("user_id", self.scope_id) if self.usage_within else self.scope_id
+
+    @property
+    def usage_within(self) -> str | None:
+        """For memberships, the uid of the team or the organization."""
+        match self.scope:
+            case Scope.TEAM_MEMBER:
+                return self.identity["team_uid"]
+            case Scope.ORGANIZATION_MEMBER:
+                return self.identity["organization_uid"]
+            case _:
+                return None
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether its credits can never go below zero."""
+        return self.account is not None and self.account.hard
+
+    def ceilings(self, model: str, moment: float) -> list[Ceiling]:
+        """Everything that bounds a call of ``model`` here, in the order in which it is told."""
+        budgets = self.limits.budgets(model, moment)
+        if self.carries:
+            budgets = [replace(ceiling, carries=ceiling.setting == "max_budget") for ceiling in budgets]
+        shares = [self.share] if self.share is not None else []
+        return [*budgets, *shares, *self.limits.rates(model), *self._credit_limit()]
+
+    def _credit_limit(self) -> list[Ceiling]:
+        account = self.account
+        if account is None or account.credit_limit is None:
+            return []
+        return [Ceiling("credit_limit", Unit.CREDITS, account.credit_limit, account.refill_duration)]
 
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """Who calls, what he may use and who pays: as it stood when the call was admitted.
+    """Who calls, what he may use, what he is counted in and who pays: as it stood when the call was admitted.
 
-    ``entries`` None means every model. ``account`` None: nobody pays (master key, ``credits_source: none``).
+    ``levels`` are the lists of models that each have to allow a model, by the name of the level; what is not there does
+    not restrict. ``account`` None: nobody pays (master key, ``credits_source: none``).
     """
 
     catalogue_version: int
     key_id: str | None = None
-    key_entries: tuple[str, ...] | None = None
     team_id: str | None = None
     team_uid: str | None = None
-    team_entries: tuple[str, ...] | None = None
     organization_id: str | None = None
     organization_uid: str | None = None
     user_id: str | None = None
+    customer_id: str | None = None
+    tags: tuple[str, ...] = ()
+    levels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     account: Account | None = None
+    meters: tuple[Meter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +160,71 @@ class Charge:
     credits: Decimal = ZERO
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What a call takes from the limits that it is under, at most or in the end."""
+
+    usd: Decimal = ZERO
+    credits: Decimal = ZERO
+    tokens: int = 0
+
+    def of(self, unit: Unit) -> Decimal:
+        """The part that a counter of ``unit`` counts."""
+        match unit:
+            case Unit.USD | Unit.SHARE:
+                return self.usd
+            case Unit.CREDITS:
+                return self.credits
+            case Unit.TOKENS:
+                return Decimal(self.tokens)
+            case _:
+                return Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A ceiling in the window of a call: the attribute that counts it, and the most that it may come to."""
+
+    ceiling: Ceiling
+    code: str
+    name: str
+    size: Decimal
+
+
+@dataclass(slots=True)
+class Hold:
+    """What a call holds in one counter item: where, how much, and in which counters."""
+
+    meter: Meter
+    shard: int
+    amount: Amount
+    counters: tuple[Counter, ...]
+    # Values of the counters after the reservation, where somebody wants to know them, and names that mean nothing more.
+    values: dict[str, Decimal] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
+
+    @property
+    def pays(self) -> bool:
+        return self.meter.account is not None
+
+    @property
+    def codes(self) -> str:
+        """As the stored hold has them: the sweeper needs no more to give back or settle."""
+        return " ".join(counter.code for counter in self.counters)
+
+    def see(self, attributes: Mapping[str, dict[str, Any]]) -> None:
+        """Remembers what a write says that the counters have come to."""
+        self.values |= {
+            counter.name: Decimal(attributes[counter.name]["N"])
+            for counter in self.counters
+            if counter.name in attributes
+        }
+
+    def rates(self) -> list[Counter]:
+        """The counters of this minute: what rate limit headers tell of."""
+        return [counter for counter in self.counters if counter.ceiling.duration == MINUTE]
+
+
 @dataclass(slots=True)
 class Call:
     """A call that was admitted, from its reservation to its settlement."""
@@ -93,7 +236,8 @@ class Call:
     streamed: bool
     started_at: float
     expires_at: int
-    reserved: Decimal = ZERO
+    reserved: Amount = field(default_factory=Amount)
+    holds: list[Hold] = field(default_factory=list)
     max_output_tokens: int = 0
     # Set when the reservation could not carry what was asked for: the maximum that is sent instead (Q-14).
     shortened: bool = False
@@ -109,3 +253,8 @@ class Call:
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
     charge: Charge = field(default_factory=Charge)
+
+    @property
+    def spent(self) -> Amount:
+        """What the call cost, by its charge and its usage."""
+        return Amount(self.charge.cost_usd, self.charge.credits, self.usage.total)

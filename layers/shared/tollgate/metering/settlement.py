@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from tollgate.aws.dynamodb import Item
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.core.money import ZERO
 from tollgate.metering.charging import charge
-from tollgate.metering.model import Call, Charge, Detail, Outcome, Usage
-from tollgate.metering.store import Balance, MeteringStore
+from tollgate.metering.counters import Balance, Counters, balance
+from tollgate.metering.model import Amount, Call, Charge, Detail, Outcome, Usage
+from tollgate.metering.records import Records
 from tollgate.models.prices import TargetPrice
 from tollgate.telemetry import Event, count_now, logger
 
@@ -14,8 +18,9 @@ from tollgate.telemetry import Event, count_now, logger
 class Settlement:
     """Ends calls, each exactly once. Everything here may be repeated after a failure."""
 
-    def __init__(self, store: MeteringStore) -> None:
-        self._store = store
+    def __init__(self, records: Records, counters: Counters) -> None:
+        self._records = records
+        self._counters = counters
 
     async def succeed(
         self, call: Call, usage: Usage, price: TargetPrice, detail: Detail | None = None
@@ -42,25 +47,38 @@ class Settlement:
         return await self._end(call)
 
     async def _end(self, call: Call) -> Balance | None:
-        account = call.entitlement.account
+        """The balance of the account that paid, None if nobody did or somebody else has settled the call."""
         try:
-            actual = await self._store.record(call)
-            if account is None:
-                return None
-            if actual.credits > call.reserved:
+            actual = (await self._records.record(call)).amount
+            if any(hold.pays for hold in call.holds) and actual.credits > call.reserved.credits:
                 _overrun(call)
-            # None if the sweeper was quicker or our own settle was sent twice: the books are right all the same.
-            return await self._store.settle(account.uid, call.hold_id, call.reserved, actual)
+            settled = await self._settle_all(call, actual)
         except StoreUnavailableError as error:
-            # The hold stands, so the sweeper ends the call, by its record or its reservation: no reason to keep from
+            # The holds stand, so the sweeper ends the call, by its record or its reservation: no reason to keep from
             # the client an answer that he pays for.
             logger.error(Event.UNSETTLED, extra={"call_id": call.call_id, "reason": str(error.__cause__ or error)})
             return None
+        for hold, item in zip(call.holds, settled, strict=True):
+            hold.see(item or {})
+        paid = next((item for hold, item in zip(call.holds, settled, strict=True) if hold.pays), None)
+        # None if the sweeper was quicker or our own settle was sent twice: the books are right all the same.
+        return balance(paid) if paid is not None else None
+
+    async def _settle_all(self, call: Call, actual: Amount) -> list[Item | None]:
+        """Side by side; one that fails must not keep the others from being settled."""
+        work = [self._counters.settle(hold, call.hold_id, call.started_at, actual) for hold in call.holds]
+        if len(work) == 1:
+            return [await work[0]]
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if failures:
+            raise failures[0]
+        return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 
 def _overrun(call: Call) -> None:
     """The provider billed beyond the bound: charged as billed, and told (Q-16)."""
-    excess = call.charge.credits - call.reserved
+    excess = call.charge.credits - call.reserved.credits
     if excess > ZERO:
         count_now("Overruns")
         logger.warning(

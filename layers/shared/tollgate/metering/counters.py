@@ -1,0 +1,329 @@
+"""Counter items as DynamoDB expressions: reserve, settle, release, each one conditional write to one item.
+
+A reservation is a hold in the counter item itself. Settle and release are conditional on the hold, so both may be sent
+twice. A reservation may not, because its second copy could arrive after the call was settled (decision 8).
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tollgate.aws.dynamodb import ConditionFailedError, DynamoDB, Item
+from tollgate.core import ids
+from tollgate.core.errors import StoreUnavailableError
+from tollgate.core.money import ZERO
+from tollgate.limits.model import Unit, counter_name, is_counter, needs_seed, window_of
+from tollgate.metering.model import Account, Amount, Hold
+from tollgate.table import keys
+
+_ONE = {"N": "1"}
+_NONE = {"N": "0"}
+# A counter means nothing more once its window is over by this much: no call can still be written into it.
+_STALE_SECONDS = 120
+# How often the counters of one call may be changed by admins while it runs.
+_TAKEN_ALONG = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The credits of a counter item: available now, held by calls in flight, and ever allocated."""
+
+    available: Decimal
+    held: Decimal
+    allocated: Decimal
+
+    @property
+    def remaining(self) -> Decimal:
+        """What the customer sees: holds are not subtracted (Q-17)."""
+        return self.available + self.held
+
+    @property
+    def used(self) -> Decimal:
+        return self.allocated - self.remaining
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A reservation that did not take effect; ``item`` is what stands there instead, None if there is nothing."""
+
+    item: Item | None
+
+
+class Counters:
+    """Writes to counter items; nothing else does on a call's path."""
+
+    def __init__(self, db: DynamoDB, table_name: str) -> None:
+        self._db = db
+        self._table = table_name
+        # Counter items whose stale names this process has looked for in this minute.
+        self._looked: set[str] = set()
+        self._minute = 0
+
+    async def reserve(self, hold: Hold, hold_id: str, started_at: float, expires_at: int) -> Refused | None:
+        """Holds ``hold.amount``. None when it is held; then ``hold.values`` has what its counters say now.
+
+        Raises UncertainWriteError if nobody knows whether it took effect.
+        """
+        write = _Reserve(hold, hold_id, expires_at)
+        payload = self._update(hold, write.names, write.values)
+        payload["UpdateExpression"] = "SET " + ", ".join(write.changes)
+        payload["ConditionExpression"] = " AND ".join(write.conditions)
+        payload["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        look = self._look_for_stale(hold, started_at)
+        if look or hold.rates():
+            payload["ReturnValues"] = "ALL_NEW" if look else "UPDATED_NEW"
+        try:
+            answer = await self._db.call("UpdateItem", payload, resend=False)
+        except ConditionFailedError as failed:
+            return Refused(failed.item)
+        attributes = answer.get("Attributes", {})
+        hold.see(attributes)
+        hold.stale = stale_names(attributes, started_at) if look else ()
+        return None
+
+    async def settle(self, hold: Hold, hold_id: str, started_at: float, actual: Amount) -> Item | None:
+        """Turns the hold into what the call cost. Returns the item after it; None if the hold was settled before."""
+        return await self._end(hold, hold_id, started_at, actual, settled=True)
+
+    async def release(self, hold: Hold, hold_id: str, started_at: float) -> None:
+        """Gives a hold back as if the call had never been asked for: not even a request is counted."""
+        await self._end(hold, hold_id, started_at, None, settled=False)
+
+    async def _end(
+        self, hold: Hold, hold_id: str, started_at: float, actual: Amount | None, *, settled: bool
+    ) -> Item | None:
+        codes = hold.codes
+        for _ in range(_TAKEN_ALONG):
+            write = _End(hold, codes, started_at, actual, settled=settled)
+            payload = self._update(hold, write.names | {"#id": hold_id}, write.values)
+            sets = f"SET {', '.join(write.changes)} " if write.changes else ""
+            payload["UpdateExpression"] = f"{sets}REMOVE {', '.join(write.removed)}"
+            payload["ConditionExpression"] = write.condition
+            payload["ReturnValues"] = "ALL_NEW"
+            payload["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+            if not write.values:
+                del payload["ExpressionAttributeValues"]
+            try:
+                answer = await self._db.call("UpdateItem", payload)
+            except ConditionFailedError as failed:
+                standing = stored_hold(failed.item, hold_id)
+                if standing is None:
+                    return None
+                # Counting began anew while the call ran, and took its hold along: it ends in the new counter as well.
+                codes = " ".join(codes_of(standing))
+            else:
+                item: Item = answer["Attributes"]
+                return item
+        raise StoreUnavailableError("The limits of this call change too fast; try again")
+
+    async def read(self, uid: str, shard: int = 0) -> Item | None:
+        """The counter item as it stands."""
+        place = (keys.account(uid), keys.counter(shard))
+        return (await self._db.batch_get(self._table, [place])).get(place)
+
+    def _update(self, hold: Hold, names: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Key": {"PK": {"S": keys.account(hold.meter.uid)}, "SK": {"S": keys.counter(hold.shard)}},
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+
+    def _look_for_stale(self, hold: Hold, moment: float) -> bool:
+        """Once a minute and process: names of windows that are over have to go, or the item would grow for ever."""
+        if not hold.counters:
+            return False
+        minute = int(moment) // 60
+        if minute != self._minute:
+            self._minute = minute
+            self._looked.clear()
+        place = f"{hold.meter.uid}/{hold.shard}"
+        if place in self._looked:
+            return False
+        self._looked.add(place)
+        return True
+
+
+class _Reserve:
+    """The parts of a reservation's expression."""
+
+    def __init__(self, hold: Hold, hold_id: str, expires_at: int) -> None:
+        amount = hold.amount
+        self.names = {"#id": hold_id}
+        self.values: dict[str, Any] = {
+            ":hold": _stored(hold, expires_at),
+            ":queue": {"S": queue_of(hold.meter.uid)},
+            ":due": {"S": due(expires_at)},
+        }
+        self.changes = ["h.#id = :hold", "DUEPK = if_not_exists(DUEPK, :queue)", "DUESK = if_not_exists(DUESK, :due)"]
+        self.conditions = ["attribute_exists(h)", "attribute_not_exists(h.#id)"]
+        account = hold.meter.account
+        if account is not None:
+            self.values[":e"] = number(amount.credits)
+            if account.floored and not account.hard:
+                self.values[":zero"] = _NONE
+            self.changes.append("av = av - :e")
+            self.conditions.append(_enough(account))
+        parallel = hold.meter.limits.max_parallel_requests
+        if parallel is not None:
+            self.values[":parallel"] = number(share_of(Decimal(parallel), hold.meter.shards, hold.shard))
+            self.conditions.append("size(h) < :parallel")
+        for index, counter in enumerate(hold.counters):
+            self._count(f"#c{index}", f":m{index}", counter.name, counter.size, counter.ceiling.unit, amount)
+
+    def _count(  # noqa: PLR0913, PLR0917
+        self, name: str, most: str, attribute: str, size: Decimal, unit: Unit, amount: Amount
+    ) -> None:
+        by = f":{unit.value}"
+        self.names[name] = attribute
+        self.values[by] = number(amount.of(unit))
+        self.values[most] = number(size - amount.of(unit))
+        if needs_seed(attribute):
+            self.changes.append(f"{name} = {name} + {by}")
+            self.conditions.append(f"{name} <= {most}")
+        else:
+            self.values[":zero"] = _NONE
+            self.changes.append(f"{name} = if_not_exists({name}, :zero) + {by}")
+            self.conditions.append(f"(attribute_not_exists({name}) OR {name} <= {most})")
+
+
+def _enough(account: Account) -> str:
+    if account.hard:
+        return "av >= :e"
+    return "av > :zero" if account.floored else "attribute_exists(av)"
+
+
+class _End:
+    """The parts of a settlement's or a release's expression. ``actual`` None: nothing was used, not even a request."""
+
+    def __init__(self, hold: Hold, codes: str, started_at: float, actual: Amount | None, *, settled: bool) -> None:
+        self.names: dict[str, str] = {}
+        self.values: dict[str, Any] = {}
+        self.changes: list[str] = []
+        self.removed = ["h.#id"]
+        self.condition = "attribute_exists(h.#id) AND attribute_not_exists(h.#id.w)"
+        if codes:
+            self.condition = "h.#id.w = :w"
+            self.values[":w"] = {"S": codes}
+        used = actual or Amount()
+        if hold.pays:
+            self.values[":unused"] = number(hold.amount.credits - used.credits)
+            self.changes.append("av = av + :unused")
+        for index, code in enumerate(codes.split()):
+            self._correct(index, code, hold.amount, actual, started_at)
+        if settled:
+            self._total(used)
+            for index, name in enumerate(hold.stale):
+                self.names[f"#s{index}"] = name
+                self.removed.append(f"#s{index}")
+
+    def _total(self, used: Amount) -> None:
+        self.values |= {":usd": number(used.usd), ":tokens": number(used.tokens), ":one": _ONE}
+        self.changes += ["us = us + :usd", "tk = tk + :tokens", "cn = cn + :one"]
+
+    def _correct(self, index: int, code: str, held: Amount, actual: Amount | None, started_at: float) -> None:
+        """A counter has what was held; from now on what was used. Requests are counted however a call ends."""
+        unit = Unit(code[0])
+        by = (actual.of(unit) if actual is not None else ZERO) - held.of(unit)
+        if not by:
+            return
+        self.names[f"#c{index}"] = counter_name(code, started_at)
+        self.values[f":d{index}"] = number(by)
+        self.values[":zero"] = _NONE
+        # Its window may be over for so long that the name is gone.
+        self.changes.append(f"#c{index} = if_not_exists(#c{index}, :zero) + :d{index}")
+
+
+def share_of(size: Decimal, shards: int, shard: int) -> Decimal:
+    """The part of a limit that one of its shards enforces; together they never allow more than the limit."""
+    if shards == 1:
+        return size
+    if size == size.to_integral_value():
+        whole, rest = divmod(size, shards)
+        return whole + (1 if shard < rest else 0)
+    part = (size / shards).quantize(Decimal("1e-12"), rounding="ROUND_FLOOR")
+    return part if shard else size - part * (shards - 1)
+
+
+def _stored(hold: Hold, expires_at: int) -> dict[str, Any]:
+    """A hold as stored: credits, USD where that is another number, tokens, expiry, counters. Absent: 0, or none."""
+    amount = hold.amount
+    entry: dict[str, Any] = {"x": number(expires_at), "t": number(amount.tokens)}
+    if hold.pays:
+        entry["a"] = number(amount.credits)
+    if not hold.pays or amount.usd != amount.credits:
+        entry["u"] = number(amount.usd)
+    if hold.counters:
+        entry["w"] = {"S": hold.codes}
+    return {"M": entry}
+
+
+def stored_hold(item: Item | None, hold_id: str) -> Item | None:
+    """The hold in a counter item, as its raw map."""
+    found = item["h"]["M"].get(hold_id) if item is not None and "h" in item else None
+    return found["M"] if found is not None else None
+
+
+def amount_of(entry: Item) -> Amount:
+    """What a stored hold holds."""
+    credits_held = Decimal(entry["a"]["N"]) if "a" in entry else ZERO
+    usd = Decimal(entry["u"]["N"]) if "u" in entry else credits_held
+    return Amount(usd, credits_held, int(entry["t"]["N"]) if "t" in entry else 0)
+
+
+def held_in(item: Item, code: str) -> Decimal:
+    """What the calls in flight hold of a counter."""
+    unit = Unit(code[0])
+    entries = (hold["M"] for hold in item["h"]["M"].values())
+    return sum((amount_of(entry).of(unit) for entry in entries if code in codes_of(entry)), ZERO)
+
+
+def codes_of(entry: Item) -> list[str]:
+    """The counters that a stored hold is counted in."""
+    return str(entry["w"]["S"]).split() if "w" in entry else []
+
+
+def balance(item: Item) -> Balance:
+    """The credits of a counter item."""
+    held = sum((amount_of(hold["M"]).credits for hold in item["h"]["M"].values()), ZERO)
+    return Balance(_number(item, "av"), held, _number(item, "al"))
+
+
+def stale_names(item: Item, moment: float) -> tuple[str, ...]:
+    """The counters of windows that are long over; of budgets the last window stays, because it may carry over."""
+    used = {
+        counter_name(code, ids.time_of_hold(hold_id))
+        for hold_id, hold in item["h"]["M"].items()
+        for code in codes_of(hold["M"])
+    }
+    return tuple(name for name in item if is_counter(name) and name not in used and _is_over(name, moment))
+
+
+def _is_over(name: str, moment: float) -> bool:
+    window = window_of(name)
+    if window.end is None:
+        return False
+    kept = window.end - window.start if name[0] in {Unit.USD, Unit.SHARE} else 0
+    return window.end + kept + _STALE_SECONDS < moment
+
+
+def number(value: Decimal | int) -> dict[str, str]:
+    """A DynamoDB number, in plain notation."""
+    return {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
+
+
+def _number(item: Item, name: str) -> Decimal:
+    return Decimal(item[name]["N"]) if name in item else ZERO
+
+
+def queue_of(account_uid: str) -> str:
+    """The sweeper's partition for an account, the same on every write."""
+    return keys.sweep(zlib.crc32(account_uid.encode()) % keys.SWEEP_PARTITIONS)
+
+
+def due(expires_at: int) -> str:
+    """Epoch seconds as text of fixed width, so that text order is time order."""
+    return f"{expires_at:012d}"
