@@ -35,6 +35,16 @@ def limit(scope: str, scope_id: str, **fields: Any) -> None:
         )
 
 
+def owned_by(key_id: str, user_id: str) -> None:
+    """Makes a key a user's."""
+    _client.update_item(
+        TableName=TABLE,
+        Key={"PK": {"S": keys.key(key_id)}, "SK": {"S": keys.ENTITY}},
+        UpdateExpression="SET user_id = :id, user_uid = :uid",
+        ExpressionAttributeValues={":id": {"S": user_id}, ":uid": {"S": _uid("user", user_id)}},
+    )
+
+
 def _place(scope: Scope, scope_id: str) -> dict[str, Any]:
     match scope:
         case Scope.PLATFORM:
@@ -72,8 +82,9 @@ def _made(pk: str, sk: str, **texts: str) -> dict[str, Any]:
 
 def _uid(kind: str, external_id: str) -> str:
     wanted = _IDS[kind]
+    prefix = {"organization": "ORG#", "team": "TEAM#", "user": "USER#"}[kind]
     return next(
         str(one["uid"])
         for one in all_items()
-        if one.get(wanted) == external_id and one["PK"].startswith(kind.upper()[:3])
+        if one.get(wanted) == external_id and one["PK"].startswith(prefix) and one["SK"] == keys.ENTITY
     )
