@@ -249,7 +249,7 @@ def share_of(size: Decimal, shards: int, shard: int) -> Decimal:
 
 
 def _stored(hold: Hold, expires_at: int) -> dict[str, Any]:
-    """A hold as stored: credits, USD where that is another number, tokens, expiry, counters. Absent: 0, or none."""
+    """A hold as stored: credits, USD if another number, tokens, expiry, counters, holds of the call."""
     amount = hold.amount
     entry: dict[str, Any] = {"x": number(expires_at), "t": number(amount.tokens)}
     if hold.pays:
@@ -258,6 +258,8 @@ def _stored(hold: Hold, expires_at: int) -> dict[str, Any]:
         entry["u"] = number(amount.usd)
     if hold.counters:
         entry["w"] = {"S": hold.codes}
+    if hold.of > 1:
+        entry["n"] = number(hold.of)
     return {"M": entry}
 
 
@@ -279,6 +281,11 @@ def held_in(item: Item, code: str) -> Decimal:
     unit = Unit(code[0])
     entries = (hold["M"] for hold in item["h"]["M"].values())
     return sum((amount_of(entry).of(unit) for entry in entries if code in codes_of(entry)), ZERO)
+
+
+def holds_of(entry: Item) -> int:
+    """In how many counter items the call of a stored hold has one."""
+    return int(entry["n"]["N"]) if "n" in entry else 1
 
 
 def codes_of(entry: Item) -> list[str]:

@@ -199,6 +199,8 @@ class Hold:
     shard: int
     amount: Amount
     counters: tuple[Counter, ...]
+    # In how many counter items the call has one: with fewer it was never made.
+    of: int = 1
     # Values of the counters after the reservation, where somebody wants to know them, and names that mean nothing more.
     values: dict[str, Decimal] = field(default_factory=dict)
     stale: tuple[str, ...] = ()

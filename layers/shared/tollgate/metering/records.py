@@ -41,13 +41,14 @@ class Records:
         found = await self._put(record_item(call))
         return recorded(found) if found else Recorded(call.spent)
 
-    async def void(self, hold_id: str) -> None:
+    async def void(self, hold_id: str) -> Recorded:
         """Makes uncertain reservations worth nothing, whether they took effect, or did not, or still will.
 
         The void record is what the sweeper finds beside a hold that arrives late; it charges nothing and is no call.
+        Returns the record that counts: another one if the call was recorded before.
         """
         expires = int(ids.time_of_hold(hold_id)) + _VOID_SECONDS
-        await self._put(
+        found = await self._put(
             {
                 "PK": {"S": keys.call(hold_id)},
                 "SK": {"S": keys.ENTITY},
@@ -55,6 +56,7 @@ class Records:
                 "ttl": number(expires),
             }
         )
+        return recorded(found) if found else Recorded(Amount(), void=True)
 
     async def _put(self, item: Item) -> Item | None:
         """None if the record is ours now, else the one that was there."""

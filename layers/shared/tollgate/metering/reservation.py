@@ -81,7 +81,7 @@ class Reservations:
                 size += await self._left_over(meter, ceiling, moment)
             name = counter_name(ceiling.code, moment)
             counters.append(Counter(ceiling, ceiling.code, name, share_of(size, meter.shards, shard)))
-        return Hold(meter, shard, amount, tuple(counters))
+        return Hold(meter, shard, amount, tuple(counters), of=len(call.entitlement.meters))
 
     async def _left_over(self, meter: Meter, ceiling: Ceiling, moment: float) -> Decimal:
         return await self._seeds.left_over(meter, ceiling, moment)

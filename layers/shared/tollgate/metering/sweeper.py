@@ -16,7 +16,7 @@ from tollgate.aws.dynamodb import ConditionFailedError, DynamoDB, Item
 from tollgate.core import ids
 from tollgate.limits.model import Ceiling, Limits, Scope, Unit, counter_name
 from tollgate.metering.attributes import text
-from tollgate.metering.counters import Counters, amount_of, codes_of, due
+from tollgate.metering.counters import Counters, amount_of, codes_of, due, holds_of
 from tollgate.metering.model import Account, Amount, Call, Charge, Counter, Entitlement, Hold, Meter, Outcome, Usage
 from tollgate.metering.records import Records
 from tollgate.table import keys
@@ -81,10 +81,16 @@ class Sweeper:
         return [(item["PK"]["S"], item["SK"]["S"]) for item in found]
 
     async def _end(self, hold_id: str, found: Sequence[_Found]) -> bool:
-        """Records the call as interrupted unless its own record exists, and settles by the record that counts."""
+        """Records the call as interrupted unless its own record exists, and settles by the record that counts.
+
+        A call that does not hold everywhere was killed while it reserved, or refused: it was never made, and is void.
+        """
         started_at = ids.time_of_hold(hold_id)
         holds = [_hold(each, started_at) for each in found]
-        actual = await self._records.record(_interrupted(hold_id, found, started_at))
+        if len(found) < holds_of(found[0].entry):
+            actual = await self._records.void(hold_id)
+        else:
+            actual = await self._records.record(_interrupted(hold_id, found, started_at))
         ended = False
         for hold in holds:
             if actual.void:
