@@ -148,6 +148,9 @@ class Limits:
         size = self.budget_at(moment)
         if size is not None:
             found.append(Ceiling("max_budget", Unit.USD, size, self.budget_duration, since=self.budget_since))
+        elif self.soft_budget is not None:
+            # It refuses nothing, but somebody wants to hear of it.
+            found.append(Ceiling("soft_budget", Unit.USD, _BOUNDLESS, self.budget_duration, since=self.budget_since))
         own = self.model_max_budget.get(model)
         if own is not None:
             found.append(Ceiling("model_max_budget", Unit.USD, own.max_budget, own.budget_duration, model, own.since))
@@ -179,10 +182,12 @@ class Limits:
 
     @property
     def any(self) -> bool:
-        """Whether anything at all is limited."""
-        return any(getattr(self, name) not in (None, {}) for name in _ENFORCED)
+        """Whether anything has to be counted."""
+        return self.soft_budget is not None or any(getattr(self, name) not in (None, {}) for name in _ENFORCED)
 
 
+# More than anything ever costs.
+_BOUNDLESS = Decimal(10**24)
 _ENFORCED = (
     "max_budget",
     "tpm_limit",

@@ -28,6 +28,8 @@ _ATTEMPTS = 4
 # Counters that have to be made first, by the first calls after a limit was set, come on top.
 _SEEDINGS = 3
 
+_NOTHING: Item = {"h": {"M": {}}}
+
 _Refusals = list[tuple[Hold, Item | None]]
 
 
@@ -88,9 +90,9 @@ class Reservations:
 
     async def _take(self, call: Call, holds: Sequence[Hold]) -> _Refusals:
         """What refused, with the counter items as they stood; whatever did not is released again then."""
-        beyond = [hold for hold in holds if _is_beyond(hold)]
-        if beyond:
-            return [(hold, await self._counters.read(hold.meter.uid, hold.shard)) for hold in beyond]
+        if any(_is_beyond(hold) for hold in holds):
+            # Nothing is written; the others are looked at all the same, because the contract may ask for them first.
+            return [(hold, await self._counters.read(hold.meter.uid, hold.shard) or _NOTHING) for hold in holds]
         for attempt in range(_ATTEMPTS):
             try:
                 return await self._write(call, holds)
@@ -157,7 +159,7 @@ def _is_beyond(hold: Hold) -> bool:
 def _is_unmade(hold: Hold, item: Item | None) -> bool:
     """Whether a counter has to be made before anything can be said about it."""
     if item is None:
-        return not _is_beyond(hold)
+        return True
     return any(needs_seed(counter.name) and counter.name not in item for counter in hold.counters)
 
 
