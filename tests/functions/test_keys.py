@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import build
 from tests.support.api import call, key, problem
+from tests.support.budgets import NO_LIMITS
 from tests.support.clock import FakeClock
 from tests.support.items import all_items, audit_events, put_raw, raw_items
 from tollgate.auth.credentials import key_id_of
@@ -38,7 +39,12 @@ def test_issue(clock: FakeClock) -> None:
     assert answer.status == 200
     virtual_key = answer.body["virtual_key"]
     assert re.fullmatch(r"sk-[0-9a-f]{32}", virtual_key)
-    assert answer.body == {
+    assert answer.body == NO_LIMITS | {
+        "user_id": None,
+        "blocked": False,
+        "models": ["gpt-4o", "claude-*"],
+        "tags": [],
+        "metadata": {},
         "key_id": key_id_of(virtual_key),
         "virtual_key": virtual_key,
         "masked": f"sk-...{virtual_key[-4:]}",
@@ -106,7 +112,9 @@ def test_list_shows_every_key_masked(team: dict[str, Any], clock: FakeClock) -> 
     answer = call("GET", "/api/teams/acme-dev/keys")
     first, second = answer.body.pop("keys")
     assert answer.body == {"team_id": "acme-dev", "next_cursor": None}
-    assert first == {
+    assert first == NO_LIMITS | {
+        "user_id": None,
+        "tags": [],
         "key_id": issued["key_id"],
         "masked": f"sk-...{issued['virtual_key'][-4:]}",
         "key_alias": "ci",

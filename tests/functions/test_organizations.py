@@ -6,6 +6,7 @@ import pytest
 
 from tests.support import build
 from tests.support.api import REQUEST_ID, SOURCE_IP, call, key, problem
+from tests.support.budgets import NO_LIMITS, NO_SPEND
 from tests.support.clock import FakeClock
 from tests.support.items import all_items, audit_events, partition
 from tollgate.auth.principal import ActorKind, Principal, Role
@@ -17,6 +18,13 @@ from tollgate.tenants import offboarding
 
 NOW = "2026-03-01T12:00:00Z"
 MISSING = problem(404, "not_found", "Organization 'org_acme' not found")
+UNLIMITED = NO_LIMITS | {"tags": [], "rollover": "none", "allocated_total": 0}
+
+
+def own_budget() -> dict[str, str]:
+    """Every organization has a budget of its own, even where it limits nothing (Q-22)."""
+    (item,) = [item for item in all_items() if item["kind"] == "organization"]
+    return {"budget_id": f"org-{item['uid']}"}
 
 
 def test_create(clock: FakeClock) -> None:
@@ -27,7 +35,12 @@ def test_create(clock: FakeClock) -> None:
     }
     answer = call("POST", "/api/organizations/create", request)
     assert answer.status == 200
-    assert answer.body == request | {"status": "active", "blocked": False, "created_at": NOW, "updated_at": NOW}
+    assert answer.body == UNLIMITED | own_budget() | request | {
+        "status": "active",
+        "blocked": False,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
 
 
 def test_the_id_is_taken_once() -> None:
@@ -158,7 +171,8 @@ def test_get(clock: FakeClock) -> None:
     call("POST", "/api/teams/acme-prod/pause")
     answer = call("GET", "/api/organizations/org_acme")
     assert answer.status == 200
-    assert answer.body == {
+    assert answer.body == UNLIMITED | NO_SPEND | own_budget() | {
+        "allocations": {},
         "organization_id": "org_acme",
         "name": "Name of org_acme",
         "metadata": {"tier": "Enterprise"},
@@ -200,7 +214,7 @@ def test_update_changes_what_is_sent(clock: FakeClock) -> None:
     build.organization(metadata={"tier": "Enterprise", "region": "eu"})
     clock.advance(hours=1)
     answer = call("PUT", "/api/organizations/org_acme", {"metadata": {"tier": "Enterprise Plus"}})
-    assert answer.body == {
+    assert answer.body == UNLIMITED | own_budget() | {
         "organization_id": "org_acme",
         "name": "Name of org_acme",
         "metadata": {"tier": "Enterprise Plus"},
@@ -396,7 +410,7 @@ def test_a_store_that_does_not_answer_is_a_503(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_deleting_many_keys_takes_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offboarding, "_KEYS_AT_ONCE", 2)
+    monkeypatch.setattr(offboarding, "_AT_ONCE", 2)
     build.organization()
     build.team()
     for _ in range(4):

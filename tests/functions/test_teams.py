@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import build
 from tests.support.api import call, key, problem
+from tests.support.budgets import NO_LIMITS, NO_SPEND
 from tests.support.clock import FakeClock
 from tests.support.items import all_items, group_links, organization_counts
 from tollgate.auth.credentials import key_id_of
@@ -30,7 +31,10 @@ def test_create(clock: FakeClock) -> None:
     assert answer.status == 200
     virtual_key = answer.body.pop("virtual_key")
     assert re.fullmatch(r"sk-[0-9a-f]{32}", virtual_key)
-    assert answer.body == {
+    assert answer.body == NO_LIMITS | {
+        "tags": [],
+        "allocated_budget": None,
+        "credits_source": "team",
         "team_id": "acme-prod",
         "organization_id": "org_acme",
         "team_alias": "ACME Production",
@@ -132,7 +136,10 @@ def test_create_names_the_field_that_is_wrong(field: str, value: object) -> None
 def test_get(clock: FakeClock) -> None:
     build.organization()
     created = build.team(credits_allocated=1000, metadata={"env": "dev"}, access_groups=["gpt-models"])
-    assert build.team_details() == {
+    assert build.team_details() == NO_LIMITS | NO_SPEND | {
+        "tags": [],
+        "allocated_budget": None,
+        "credits_source": "team",
         "team_id": "acme-dev",
         "organization_id": "org_acme",
         "team_alias": "acme-dev",
@@ -191,7 +198,11 @@ def test_list(clock: FakeClock) -> None:
     page = call("GET", "/api/teams", query={"search": "acme-dev"})
     assert page.body == {
         "teams": [
-            {
+            NO_LIMITS
+            | {
+                "tags": [],
+                "allocated_budget": None,
+                "credits_source": "team",
                 "team_id": "acme-dev",
                 "organization_id": "org_acme",
                 "team_alias": "acme-dev",

@@ -35,11 +35,34 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     CREDITS_ADD = "credits.add"
     CREDITS_READ = "credits.read"
+    CREDITS_TRANSFER = "credits.transfer"
+    CREDITS_RECLAIM = "credits.reclaim"
+    CREDITS_REFUND = "credits.refund"
+    CREDITS_ADJUST = "credits.adjust"
+    CREDITS_CONFIGURE = "credits.configure"
     MODEL_READ = "model.read"
     MODEL_WRITE = "model.write"
     CREDENTIAL_READ = "credential.read"
     CREDENTIAL_WRITE = "credential.write"
     AUDIT_READ = "audit.read"
+    ALERT_READ = "alert.read"
+    ALERT_WRITE = "alert.write"
+    ALERT_TOPIC = "alert.topic"
+    KEY_UPDATE = "key.update"
+    ORGANIZATION_LIMIT = "organization.limit"
+    BUDGET_LIST = "budget.list"
+    BUDGET_READ = "budget.read"
+    BUDGET_WRITE = "budget.write"
+    BUDGET_ADJUST = "budget.adjust"
+    USER_READ = "user.read"
+    USER_WRITE = "user.write"
+    USER_PROMOTE = "user.promote"
+    MEMBER_READ = "member.read"
+    MEMBER_WRITE = "member.write"
+    MEMBER_OWN = "member.own"
+    USAGE_READ = "usage.read"
+    USAGE_READ_ORGANIZATION = "usage.read_organization"
+    USAGE_READ_PLATFORM = "usage.read_platform"
 
 
 _OWNERS = {Role.PLATFORM_OWNER, Role.PLATFORM_ADMIN}
@@ -67,11 +90,39 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         Action.KEY_REVOKE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         Action.CREDITS_ADD: _OWNERS,
         Action.CREDITS_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        # Down to a team; back up is reclaiming.
+        Action.CREDITS_TRANSFER: _OWNERS | _ORG_ADMINS,
+        Action.CREDITS_RECLAIM: _OWNERS,
+        Action.CREDITS_REFUND: _OWNERS,
+        Action.CREDITS_ADJUST: _OWNERS,
+        Action.CREDITS_CONFIGURE: _OWNERS,
         Action.MODEL_READ: _READERS,
         Action.MODEL_WRITE: _OWNERS,
         Action.CREDENTIAL_READ: _READERS | _ORG_ADMINS,
         Action.CREDENTIAL_WRITE: _OWNERS | _ORG_ADMINS,
         Action.AUDIT_READ: _READERS,
+        Action.ALERT_READ: _READERS | _ORG_ADMINS,
+        Action.ALERT_WRITE: _OWNERS | _ORG_ADMINS,
+        Action.ALERT_TOPIC: _OWNERS,
+        Action.KEY_UPDATE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
+        # What an organization itself is limited by is not its own business.
+        Action.ORGANIZATION_LIMIT: _OWNERS,
+        Action.BUDGET_LIST: _READERS,
+        Action.BUDGET_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        Action.BUDGET_WRITE: _OWNERS | _ORG_ADMINS,
+        Action.BUDGET_ADJUST: _OWNERS,
+        Action.USER_READ: _READERS,
+        Action.USER_WRITE: _OWNERS,
+        # Users who manage the platform.
+        Action.USER_PROMOTE: {Role.PLATFORM_OWNER},
+        Action.MEMBER_READ: _READERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
+        Action.MEMBER_WRITE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
+        # Members who own the organization: its admins may not touch them.
+        Action.MEMBER_OWN: _OWNERS | {Role.ORG_OWNER},
+        Action.USAGE_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        Action.USAGE_READ_ORGANIZATION: _READERS | _ORG_ADMINS,
+        # Of everybody, and of users, customers and tags, who may be in several organizations.
+        Action.USAGE_READ_PLATFORM: _READERS,
     }.items()
 }
 

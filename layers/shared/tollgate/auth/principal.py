@@ -27,6 +27,7 @@ class ActorKind(StrEnum):
     PLATFORM = "platform"
     USER = "user"
     TEAM = "team"
+    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,13 @@ def not_a_bool(value: Any) -> Any:
     return value
 
 
+def _not_zero(value: Decimal) -> Decimal:
+    if not value:
+        message = "Input should not be 0"
+        raise ValueError(message)
+    return value
+
+
 def _small(value: dict[str, Any]) -> dict[str, Any]:
     text = dumps(value)
     if len(text.encode()) > METADATA_BYTES:
@@ -110,6 +117,32 @@ Amount = Annotated[
 # Credits in a request: whole and positive (contract 1.3).
 PositiveCredits = Annotated[int, BeforeValidator(not_a_bool), Field(strict=True, gt=0, le=10**15)]
 Credits = Annotated[int, BeforeValidator(not_a_bool), Field(strict=True, ge=0, le=10**15)]
+# The same with fractions, because calls use fractions; at most what a ledger entry shows exactly.
+CreditAmount = Annotated[
+    Decimal,
+    BeforeValidator(not_a_bool),
+    Field(gt=0, le=10**15, decimal_places=12),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 10**15}),
+]
+CreditChange = Annotated[
+    Decimal,
+    BeforeValidator(not_a_bool),
+    AfterValidator(_not_zero),
+    Field(ge=-(10**15), le=10**15, decimal_places=12),
+    WithJsonSchema({"type": "number", "minimum": -(10**15), "maximum": 10**15, "not": {"const": 0}}),
+]
+CreditCeiling = Annotated[
+    Decimal,
+    BeforeValidator(not_a_bool),
+    Field(ge=0, le=10**15, decimal_places=12),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10**15}),
+]
+Percentage = Annotated[
+    Decimal,
+    BeforeValidator(not_a_bool),
+    Field(ge=0, le=1000, decimal_places=2),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1000}),
+]
 # A price in USD per million tokens.
 Price = Annotated[
     Decimal,

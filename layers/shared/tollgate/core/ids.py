@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from urllib.parse import quote
 from uuid import UUID
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -48,3 +49,8 @@ def call_id_of_hold(hold_id: str) -> str:
     """A call id for a hold of which nothing else is known: its time and its random bits."""
     raw = base64.urlsafe_b64decode(hold_id)
     return str(UUID(bytes=raw[:6] + b"\x70\x00\x80\x00" + raw[6:]))
+
+
+def member_id(owner_id: str, user_id: str) -> str:
+    """A membership as one id, ``a~b`` with both parts percent-encoded (Q-20)."""
+    return "~".join(quote(part, safe="").replace("~", "%7E") for part in (owner_id, user_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
 
+from tollgate.limits.items import LimitsAttribute
 from tollgate.table.attributes import TextListAttribute
 from tollgate.table.base import Item
 
@@ -18,13 +19,17 @@ class KeyItem(Item):
     team_id = UnicodeAttribute(null=True)
     team_uid = UnicodeAttribute(null=True)
     organization_id = UnicodeAttribute(null=True)
+    organization_uid = UnicodeAttribute(null=True)
     user_id = UnicodeAttribute(null=True)
+    user_uid = UnicodeAttribute(null=True)
     # ``active`` or ``revoked``.
     status = UnicodeAttribute()
     blocked = BooleanAttribute(default=False)
     expires_at = UnicodeAttribute(null=True)
     model_access = UnicodeAttribute()
     models = TextListAttribute()
+    tags = TextListAttribute()
+    limits = LimitsAttribute(null=True)
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     updated_at = UnicodeAttribute()

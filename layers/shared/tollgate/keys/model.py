@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from tollgate.core.fields import Alias, Name, RequestModel, ResponseModel, Timestamp
+from tollgate.core.fields import Alias, Metadata, Name, ResponseModel, Timestamp
+from tollgate.limits.fields import LimitFields, LimitsAnswer, LooseId, Tags, settings_of
+from tollgate.limits.model import NO_LIMITS, Limits
 
 
 class KeyStatus(StrEnum):
@@ -33,16 +35,30 @@ class VirtualKey:
     expires_at: datetime | None
     models: tuple[str, ...] | None
     created_at: datetime
+    organization_uid: str | None = None
+    user_id: str | None = None
+    user_uid: str | None = None
+    tags: tuple[str, ...] = ()
+    limits: Limits = NO_LIMITS
     version: int = 1
 
 
-class IssueKey(RequestModel):
-    """How long it lives is said by ``duration`` (``30d``; s, m, h, d or w) or ``expires_at``; neither: for ever."""
+ModelList = Annotated[list[Alias], Field(min_length=1, max_length=100)]
+
+
+class IssueKey(LimitFields):
+    """How long it lives is said by ``duration`` (``30d``; s, m, h, d or w) or ``expires_at``; neither: for ever.
+
+    ``user_id``: whose key it is; his limits count for it, too.
+    """
 
     key_alias: Name | None = None
     duration: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}[smhdw]$"), Field(examples=["30d"])] | None = None
     expires_at: AwareDatetime | None = None
-    models: Annotated[list[Alias], Field(min_length=1, max_length=100)] | None = None
+    models: ModelList | None = None
+    user_id: LooseId | None = None
+    tags: Tags = Field(default_factory=list)
+    metadata: Metadata = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_expiry(self) -> Self:
@@ -52,7 +68,18 @@ class IssueKey(RequestModel):
         return self
 
 
-class KeyAnswer(ResponseModel):
+class UpdateKey(LimitFields):
+    """Only the fields that are sent change; null clears, objects and lists are replaced whole (Q-25)."""
+
+    key_alias: Name | None = None
+    blocked: bool | None = None
+    expires_at: AwareDatetime | None = None
+    models: ModelList | None = None
+    tags: Tags | None = None
+    metadata: Metadata | None = None
+
+
+class KeyAnswer(LimitsAnswer):
     """A key as lists show it."""
 
     key_id: str
@@ -60,42 +87,47 @@ class KeyAnswer(ResponseModel):
     key_alias: str | None
     team_id: str | None
     organization_id: str | None
+    user_id: str | None
     status: KeyStatus
     blocked: bool
     models: list[str] | None
+    tags: list[str]
     expires_at: Timestamp | None
     created_at: Timestamp
 
     @classmethod
-    def of(cls, key: VirtualKey) -> KeyAnswer:
+    def of(cls, key: VirtualKey, **more: Any) -> Self:
+        """The answer about a key; ``more`` are the fields that a subclass adds."""
         return cls.model_validate(
             {
+                **settings_of(key.limits),
                 "key_id": key.key_id,
                 "masked": key.mask,
                 "key_alias": key.key_alias,
                 "team_id": key.team_id,
                 "organization_id": key.organization_id,
+                "user_id": key.user_id,
                 "status": key.status,
                 "blocked": key.blocked,
                 "models": list(key.models) if key.models is not None else None,
+                "tags": list(key.tags),
                 "expires_at": key.expires_at,
                 "created_at": key.created_at,
+                **more,
             }
         )
 
 
-class KeyIssued(ResponseModel):
+class KeyDetails(KeyAnswer):
+    """A key in full."""
+
+    metadata: dict[str, object]
+
+
+class KeyIssued(KeyDetails):
     """Answer of the creation; ``virtual_key`` is shown here and never again."""
 
-    key_id: str
     virtual_key: str
-    masked: str
-    key_alias: str | None
-    team_id: str
-    organization_id: str | None
-    status: KeyStatus
-    expires_at: Timestamp | None
-    created_at: Timestamp
 
 
 class KeyList(ResponseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -23,23 +23,41 @@ from tollgate.core.errors import (
     TeamPausedError,
     TeamSuspendedError,
     UnauthenticatedError,
+    WrongStateError,
 )
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.keys import repository
-from tollgate.keys.model import IssueKey, KeyIssued, KeyRevoked, KeyStatus, VirtualKey
+from tollgate.keys.model import (
+    IssueKey,
+    KeyAnswer,
+    KeyDetails,
+    KeyIssued,
+    KeyRevoked,
+    KeyStatus,
+    UpdateKey,
+    VirtualKey,
+)
+from tollgate.limits.fields import LIMIT_FIELDS, described
+from tollgate.limits.model import NO_LIMITS
+from tollgate.limits.service import changed
 from tollgate.organizations import repository as organizations
 from tollgate.organizations.model import Organization, OrganizationStatus
 from tollgate.table.transactions import Work, retried
 from tollgate.teams import repository as teams
 from tollgate.teams.access import reachable
 from tollgate.teams.model import Team, TeamStatus
+from tollgate.users import memberships
+from tollgate.users import repository as users
+from tollgate.users.model import User
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # A date further away than this is a mistake, and nobody's calendar overflows.
 LONGEST_LIFE = timedelta(days=36_500)
 
 
-def new_key(team: Team, at: datetime, request: IssueKey | None = None) -> tuple[str, VirtualKey]:
+def new_key(
+    team: Team, at: datetime, request: IssueKey | None = None, user: User | None = None
+) -> tuple[str, VirtualKey]:
     """A new key of a team: the key itself, which nobody stores, and what is stored of it."""
     secret = credentials.new_key()
     wanted = request or IssueKey()
@@ -56,6 +74,11 @@ def new_key(team: Team, at: datetime, request: IssueKey | None = None) -> tuple[
         expires_at=_expiry(wanted, at),
         models=tuple(wanted.models) if wanted.models is not None else None,
         created_at=at,
+        organization_uid=team.organization_uid,
+        user_id=user.user_id if user else None,
+        user_uid=user.uid if user else None,
+        tags=tuple(wanted.tags),
+        limits=changed(NO_LIMITS, wanted.limits_sent()),
     )
     return secret, key
 
@@ -69,25 +92,44 @@ class KeyService:
     def issue(self, caller: Principal, team_id: str, request: IssueKey) -> KeyIssued:
         """A further key of the team; it works at once."""
         team = reachable(caller, team_id, Action.KEY_ISSUE)
+        user = _user_of(caller, team, request.user_id) if request.user_id is not None else None
         now = self.clock()
-        secret, key = new_key(team, now, request)
+        secret, key = new_key(team, now, request, user)
         work = Work()
         teams.require(work, team)
-        repository.create(work, key, caller.actor)
-        after = request.model_dump(mode="json", exclude_none=True) | {"team_id": team.team_id}
+        if user is not None:
+            users.require(work, user, otherwise=_unknown_user(user.user_id))
+        repository.create(work, key, caller.actor, request.metadata)
+        after = request.model_dump(mode="json", exclude_unset=True, exclude_none=True) | {"team_id": team.team_id}
         audit.append(work, event_of(caller, team, key.key_id, "issued", now, after=after))
         work.commit()
-        return KeyIssued(
-            key_id=key.key_id,
-            virtual_key=secret,
-            masked=key.mask,
-            key_alias=key.key_alias,
-            team_id=team.team_id,
-            organization_id=key.organization_id,
-            status=key.status,
-            expires_at=key.expires_at,
-            created_at=key.created_at,
-        )
+        return KeyIssued.of(key, metadata=request.metadata, virtual_key=secret)
+
+    def update(self, caller: Principal, team_id: str, key_id: str, request: UpdateKey) -> KeyDetails:
+        """Changes the fields that were sent; the key's next call follows. Raises WrongStateError for a revoked key."""
+        retried(lambda: self._update(caller, team_id, key_id, request))
+        key = _key_of(reachable(caller, team_id, Action.KEY_UPDATE), key_id)
+        return KeyDetails.of(key, metadata=repository.metadata_of(key_id))
+
+    def _update(self, caller: Principal, team_id: str, key_id: str, request: UpdateKey) -> None:
+        team = reachable(caller, team_id, Action.KEY_UPDATE)
+        key = _key_of(team, key_id)
+        if key.status is KeyStatus.REVOKED:
+            raise WrongStateError(f"Key '{key_id}' is revoked")
+        now = self.clock()
+        after = _changed(key, request, now)
+        sent = request.model_fields_set - LIMIT_FIELDS
+        limited = request.limits_sent()
+        states = {
+            "before": described(key.limits, limited) | _described(key, sent),
+            "after": described(after.limits, limited) | request.model_dump(mode="json", include=sent),
+        }
+        event = event_of(caller, team, key_id, "updated", now, **states)
+        work = Work()
+        metadata = (request.metadata or {}) if "metadata" in sent else None
+        repository.update(work, key, after, metadata, event)
+        audit.append(work, event)
+        work.commit()
 
     def list(self, caller: Principal, team_id: str, request: PageRequest) -> Page[VirtualKey]:
         """The team's keys, newest first, revoked ones included."""
@@ -99,9 +141,7 @@ class KeyService:
 
     def _revoke(self, caller: Principal, team_id: str, key_id: str) -> KeyRevoked:
         team = reachable(caller, team_id, Action.KEY_REVOKE)
-        key = repository.find(key_id)
-        if key is None or key.team_uid != team.uid:
-            raise NotFoundError(f"Key '{key_id}' not found")
+        key = _key_of(team, key_id)
         if key.status is not KeyStatus.REVOKED:
             now = self.clock()
             work = Work()
@@ -114,16 +154,20 @@ class KeyService:
     def principal(self, key_id: str) -> Principal:
         """The caller behind a key, if the key may be used now.
 
-        Key, team and organization are read strongly consistent. Raises the first row of Q-10 that refuses: unknown,
-        expired, blocked, suspended, paused.
+        Key, team, organization and user are read strongly consistent. Raises the first row of Q-10 that refuses:
+        unknown, expired, blocked, suspended, paused.
         """
         key = repository.find(key_id)
         if key is None or key.status is KeyStatus.REVOKED:
             raise UnauthenticatedError
         team, organization = _owners(key)
-        if key.expires_at is not None and key.expires_at <= self.clock():
+        user = users.find(key.user_id) if key.user_id else None
+        expiries = (key.expires_at, user.access_expires_at if user else None)
+        if any(expires_at is not None and expires_at <= self.clock() for expires_at in expiries):
             raise KeyExpiredError
         _check_blocked(key, team, organization)
+        if user is not None and not user.is_active:
+            raise BlockedError("User", user.user_id)
         _check_status(team, organization)
         return Principal(
             actor=key.team_id or key.key_id,
@@ -148,15 +192,69 @@ def event_of(caller: Principal, team: Team, key_id: str, verb: str, at: datetime
     )
 
 
+def missing(key_id: str) -> str:
+    return f"Key '{key_id}' not found"
+
+
+def _key_of(team: Team, key_id: str) -> VirtualKey:
+    key = repository.find(key_id)
+    if key is None or key.team_uid != team.uid:
+        raise NotFoundError(missing(key_id))
+    return key
+
+
+def _unknown_user(user_id: str) -> InvalidRequestError:
+    return InvalidRequestError(f"Unknown user '{user_id}'", code="unknown_user", param="user_id")
+
+
+def _user_of(caller: Principal, team: Team, user_id: str) -> User:
+    """Whose key it will be: any user for the platform's roles, for others a member of the team or its organization.
+
+    So nobody learns of another tenant's users, nor uses up what they are limited by.
+    """
+    user = users.find(user_id)
+    owners = [uid for uid in (team.uid, team.organization_uid) if uid is not None]
+    known = user is not None and (
+        caller.platform_role is not None or any(memberships.find(owner, user.uid) for owner in owners)
+    )
+    if user is None or not known:
+        raise _unknown_user(user_id)
+    return user
+
+
+def _changed(key: VirtualKey, request: UpdateKey, now: datetime) -> VirtualKey:
+    """The key with the fields that were sent."""
+    sent = request.model_fields_set
+    if "expires_at" in sent:
+        _check_expiry(request.expires_at, now)
+    values: dict[str, Any] = {name: getattr(request, name) for name in ("key_alias", "expires_at") if name in sent}
+    if "blocked" in sent:
+        values["blocked"] = bool(request.blocked)
+    if "models" in sent:
+        values["models"] = tuple(request.models) if request.models is not None else None
+    if "tags" in sent:
+        values["tags"] = tuple(request.tags or ())
+    return replace(key, limits=changed(key.limits, request.limits_sent(), now), **values)
+
+
+def _described(key: VirtualKey, names: set[str]) -> dict[str, Any]:
+    """A key's own fields as JSON, for the audit log; metadata is not read for it."""
+    return KeyAnswer.of(key).model_dump(mode="json", include=names)
+
+
 def _expiry(request: IssueKey, now: datetime) -> datetime | None:
     if request.duration is not None:
         seconds = int(request.duration[:-1]) * _SECONDS[request.duration[-1]]
         if not 0 < seconds <= LONGEST_LIFE.total_seconds():
             raise InvalidRequestError("duration must be between 1s and 36500d", param="duration")
         return now + timedelta(seconds=seconds)
-    if request.expires_at is not None and not now < request.expires_at <= now + LONGEST_LIFE:
-        raise InvalidRequestError("expires_at must be in the future, at most 36500 days away", param="expires_at")
+    _check_expiry(request.expires_at, now)
     return request.expires_at
+
+
+def _check_expiry(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and not now < expires_at <= now + LONGEST_LIFE:
+        raise InvalidRequestError("expires_at must be in the future, at most 36500 days away", param="expires_at")
 
 
 def _owners(key: VirtualKey) -> tuple[Team | None, Organization | None]:

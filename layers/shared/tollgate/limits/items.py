@@ -1,14 +1,18 @@
-"""How limits stand on an entity, for the admin plane."""
+"""How limits stand on an entity, and the items that are nothing but limits, for the admin plane."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pynamodb.attributes import Attribute
+from pynamodb.attributes import Attribute, UnicodeAttribute, VersionAttribute
 from pynamodb.constants import MAP
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import RemoveAction, SetAction
 
 from tollgate.limits.model import Limits
 from tollgate.limits.stored import from_map, to_map
+from tollgate.table.attributes import IntegerAttribute
+from tollgate.table.base import Item
 
 
 class LimitsAttribute(Attribute[Limits]):
@@ -21,3 +25,46 @@ class LimitsAttribute(Attribute[Limits]):
 
     def deserialize(self, value: dict[str, Any]) -> Limits:
         return from_map(value)
+
+    def set(self, value: Any) -> SetAction | RemoveAction:
+        # PynamoDB guesses how a map that is no dict is stored.
+        return Path(self).set({MAP: to_map(value)})
+
+
+class HolderItem(Item):
+    """What exists to be limited and for nothing else: the platform, a tag, a customer; and a shared row.
+
+    The platform and tags are in the catalogue's partition. ``GSI1`` lists customers and shared rows.
+    """
+
+    uid = UnicodeAttribute()
+    # Its name, by what it is.
+    tag = UnicodeAttribute(null=True)
+    customer_id = UnicodeAttribute(null=True)
+    budget_id = UnicodeAttribute(null=True)
+    limits = LimitsAttribute(null=True)
+    # Of a shared row: how many entities name it.
+    uses = IntegerAttribute(default=0)
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    updated_by = UnicodeAttribute()
+    version = VersionAttribute()
+
+
+class CounterItem(Item):
+    """``HOT#<shard>`` of whatever is counted. Calls write it; its counters' names follow from limits and clock."""
+
+    # How often an admin has set what is spent.
+    aj = IntegerAttribute(null=True)
+
+    @classmethod
+    def raw(cls, pk: str, sk: str) -> dict[str, Any] | None:
+        """The item in DynamoDB's JSON, read strongly consistent: PynamoDB knows no attribute without a fixed name."""
+        answer: dict[str, Any] = cls._get_connection().get_item(pk, sk, consistent_read=True)
+        return answer.get("Item")
+
+    @staticmethod
+    def attribute(name: str) -> Path:
+        """An attribute by its name, whatever characters that has."""
+        return Path([name])

@@ -110,6 +110,10 @@ class ModelBudget:
     budget_duration: str | None = None
     since: int | None = None
 
+    def begun(self, moment: int) -> ModelBudget:
+        """The same, counted from ``moment`` on at the earliest."""
+        return replace(self, since=max(self.since or 0, moment))
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -177,6 +181,10 @@ class Limits:
             return self
         own = {name for name in _SHARED if getattr(self, name) in (None, {})}
         merged = replace(self, **{name: getattr(row, name) for name in own})
+        if "model_max_budget" in own and self.budget_since is not None:
+            # The row's counters never counted this scope before.
+            attached = {model: budget.begun(self.budget_since) for model, budget in row.model_max_budget.items()}
+            merged = replace(merged, model_max_budget=attached)
         since = max((moment for moment in (self.budget_since, row.budget_since) if moment is not None), default=None)
         return replace(merged, budget_since=since)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from tollgate.aws.dynamodb import Item
-from tollgate.core import clock
+from tollgate.core import clock, ids
 from tollgate.core.money import ZERO
 from tollgate.limits import stored
 from tollgate.limits.model import Ceiling, Limits, Scope, Unit
@@ -123,10 +123,10 @@ class _Meters:
         key_id, team_id, organization_id, user_id = (
             text(caller.key, name) or "" for name in ("key_id", "team_id", "organization_id", "user_id")
         )
-        self._add(Scope.TEAM_MEMBER, f"{team_id}~{user_id}", caller.team_member)
+        self._add(Scope.TEAM_MEMBER, ids.member_id(team_id, user_id), caller.team_member)
         self._add(Scope.KEY, key_id, caller.key, text(caller.key, "key_alias") or text(caller.key, "mask") or key_id)
         self._add_team_and_organization(team_id, organization_id)
-        self._add(Scope.ORGANIZATION_MEMBER, f"{organization_id}~{user_id}", caller.organization_member)
+        self._add(Scope.ORGANIZATION_MEMBER, ids.member_id(organization_id, user_id), caller.organization_member)
         for tag in tags:
             self._add(Scope.TAG, tag, shared.tags.get(tag))
         self._add(Scope.USER, user_id, caller.user)
@@ -182,6 +182,7 @@ class _Meters:
                 share,
                 carries=carries,
                 shards=int(decimal(item, "account_shards") or 1),
+                items=int(decimal(item, "account_items") or 1),
                 since=_created(item) if carries or share is not None else 0,
             )
         )

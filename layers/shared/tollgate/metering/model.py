@@ -11,6 +11,7 @@ from typing import Any
 from tollgate.core.money import ZERO
 from tollgate.limits.model import Ceiling, Limits, Scope, Unit
 from tollgate.limits.windows import MINUTE
+from tollgate.metering.parts import share_of, step_of
 
 
 class Outcome(StrEnum):
@@ -60,7 +61,8 @@ class Meter:
         account: set where the scope pays for the call.
         share: the team's part of its organization's budget, counted here instead of there (Q-51).
         carries: what is left of ``max_budget`` goes over into the next window.
-        shards: over how many counter items the scope is spread.
+        shards: over how many counter items calls are spread.
+        items: how many counter items there are: more than ``shards`` where there were more of them once (decision 14).
         since: epoch seconds of the scope's creation.
     """
 
@@ -74,7 +76,12 @@ class Meter:
     share: Ceiling | None = None
     carries: bool = False
     shards: int = 1
+    items: int = 1
     since: float = 0
+
+    @property
+    def is_sharded(self) -> bool:
+        return self.items > 1
 
     @property
     def usage_id(self) -> str:
@@ -209,15 +216,24 @@ class Hold:
     def pays(self) -> bool:
         return self.meter.account is not None
 
+    def share(self, counter: Counter) -> Decimal:
+        """The part of a limit that this hold's shard enforces."""
+        return share_of(counter.size, self.meter.shards, self.shard, step_of(counter.ceiling.unit))
+
+    def mark(self, counter: Counter) -> str:
+        """Tells for which size and how many shards a counter is divided: a shard counts for no other (decision 14)."""
+        return f"{self.meter.shards}/{counter.size.normalize():f}"
+
     @property
     def codes(self) -> str:
         """As the stored hold has them: the sweeper needs no more to give back or settle."""
         return " ".join(counter.code for counter in self.counters)
 
     def see(self, attributes: Mapping[str, dict[str, Any]]) -> None:
-        """Remembers what a write says that the counters have come to."""
+        """Remembers what a write says that the counters have come to; of one shard, what that means for all of them."""
         self.values |= {
-            counter.name: Decimal(attributes[counter.name]["N"])
+            counter.name: counter.size
+            - (self.share(counter) - Decimal(attributes[counter.name]["N"])) * self.meter.shards
             for counter in self.counters
             if counter.name in attributes
         }

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
+from decimal import Decimal
+from typing import Any
 
-from tollgate.table.attributes import IntegerAttribute
+from pynamodb.attributes import Attribute, BooleanAttribute, UnicodeAttribute, VersionAttribute
+from pynamodb.constants import MAP
+
+from tollgate.limits.account_items import AccountSettingsAttributes
+from tollgate.limits.items import LimitsAttribute
+from tollgate.table.attributes import DecimalAttribute, IntegerAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
-class OrganizationItem(Item):
+class AmountsAttribute(Attribute[dict[str, Decimal]]):
+    """USD by name, exact."""
+
+    attr_type = MAP
+
+    def serialize(self, value: dict[str, Decimal]) -> dict[str, Any]:
+        return {name: {"N": format(amount, "f")} for name, amount in value.items()}
+
+    def deserialize(self, value: dict[str, Any]) -> dict[str, Decimal]:
+        return {name: Decimal(amount["N"]) for name, amount in value.items()}
+
+
+class OrganizationItem(AccountSettingsAttributes, Item):
     """Read on every call, so it stays small: metadata has an item of its own."""
 
     organization_id = UnicodeAttribute()
@@ -20,7 +38,18 @@ class OrganizationItem(Item):
     deleting = BooleanAttribute(default=False)
     team_count = IntegerAttribute(default=0)
     active_team_count = IntegerAttribute(default=0)
-    total_credits_allocated = IntegerAttribute(default=0)
+    total_credits_allocated = DecimalAttribute(default=Decimal)
+    # It has an account, so its keys without a team are charged (Q-06).
+    has_account = BooleanAttribute(default=False)
+    limits = LimitsAttribute(null=True)
+    tags = TextListAttribute()
+    # ``none`` or ``next``: what becomes of what a window leaves of the budget (Q-51).
+    rollover = UnicodeAttribute(default="none")
+    # Sum of the teams' shares of the budget, and by window what shares that are gone have spent in it.
+    allocated_total = DecimalAttribute(default=Decimal)
+    spent_shares = AmountsAttribute(null=True)
+    # So that its last owner stays (Q-07).
+    owner_count = IntegerAttribute(default=0)
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     updated_at = UnicodeAttribute()

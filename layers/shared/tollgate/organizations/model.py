@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from tollgate.core.fields import (
+    Amount,
     ExternalId,
     Metadata,
     Name,
@@ -18,6 +21,10 @@ from tollgate.core.fields import (
     ResponseModel,
     Timestamp,
 )
+from tollgate.limits.account import AccountSettings
+from tollgate.limits.account_fields import AccountFields
+from tollgate.limits.fields import LimitFields, LimitsAnswer, Tags, settings_of
+from tollgate.limits.model import NO_LIMITS, Limits
 
 
 class OrganizationStatus(StrEnum):
@@ -27,9 +34,20 @@ class OrganizationStatus(StrEnum):
     SUSPENDED = "suspended"
 
 
+class Rollover(StrEnum):
+    """What becomes of what a window leaves of the budget: nothing, or it is added to the next window, once (Q-51)."""
+
+    NONE = "none"
+    NEXT = "next"
+
+
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """A stored organization. ``uid`` is internal; counters are kept in the transactions that change them."""
+    """A stored organization. ``uid`` is internal; counters are kept in the transactions that change them.
+
+    ``allocated_total`` is the sum of its teams' shares of its budget, ``spent_shares`` what shares that are gone or
+    were lowered have spent in a window, by the window's name (USD, Q-51).
+    """
 
     organization_id: str
     uid: str
@@ -39,23 +57,49 @@ class Organization:
     deleting: bool
     team_count: int
     active_team_count: int
-    total_credits_allocated: int
+    total_credits_allocated: Decimal
     created_at: datetime
     updated_at: datetime
     version: int
+    has_account: bool = False
+    account: AccountSettings = field(default_factory=AccountSettings)
+    limits: Limits = NO_LIMITS
+    tags: tuple[str, ...] = ()
+    rollover: Rollover = Rollover.NONE
+    allocated_total: Decimal = Decimal(0)
+    spent_shares: Mapping[str, Decimal] = field(default_factory=dict)
+    owner_count: int = 0
+
+    @property
+    def budget_id(self) -> str:
+        """The id of its budget: of the shared row that it uses, else of its own, which all of them have (Q-22)."""
+        return self.limits.budget_id or f"org-{self.uid}"
 
 
-class CreateOrganization(RequestModel):
+@dataclass(frozen=True, slots=True)
+class ShareChange:
+    """What becomes of the parts of an organization's budget, as it was read: the new figures (USD)."""
+
+    organization: Organization
+    allocated_total: Decimal
+    spent_shares: Mapping[str, Decimal]
+
+
+class CreateOrganization(LimitFields, AccountFields):
     organization_id: ExternalId
     name: Name
     metadata: Annotated[Metadata, Field(default_factory=dict)]
+    tags: Annotated[Tags, Field(default_factory=list)]
+    rollover: Rollover = Rollover.NONE
 
 
-class UpdateOrganization(RequestModel):
+class UpdateOrganization(LimitFields, AccountFields):
     """Only the fields that are sent change; ``metadata`` is replaced whole (Q-25)."""
 
     name: Name | None = None
     metadata: Metadata | None = None
+    tags: Tags | None = None
+    rollover: Rollover | None = None
 
 
 class SetOrganizationStatus(RequestModel):
@@ -63,23 +107,32 @@ class SetOrganizationStatus(RequestModel):
     reason: Reason | None = None
 
 
-class OrganizationAnswer(ResponseModel):
+class OrganizationAnswer(LimitsAnswer):
+    """``allocated_total`` is the part of ``max_budget`` that teams have as their share."""
+
     organization_id: ExternalId
     name: str
     metadata: dict[str, object]
     status: OrganizationStatus
     blocked: bool
+    tags: list[str]
+    rollover: Rollover
+    allocated_total: Amount
     created_at: Timestamp
     updated_at: Timestamp
 
     @classmethod
     def of(cls, organization: Organization, metadata: dict[str, Any]) -> OrganizationAnswer:
         return OrganizationAnswer(
+            **(settings_of(organization.limits) | {"budget_id": organization.budget_id}),
             organization_id=organization.organization_id,
             name=organization.name,
             metadata=metadata,
             status=organization.status,
             blocked=organization.blocked,
+            tags=list(organization.tags),
+            rollover=organization.rollover,
+            allocated_total=organization.allocated_total,
             created_at=organization.created_at,
             updated_at=organization.updated_at,
         )
@@ -100,7 +153,7 @@ class OrganizationSummary(ResponseModel):
     organization_id: str
     name: str
     team_count: int
-    total_credits_allocated: int
+    total_credits_allocated: Amount
     status: OrganizationStatus
     blocked: bool
     created_at: Timestamp

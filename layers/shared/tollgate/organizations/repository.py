@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
-from tollgate.core.errors import AlreadyExistsError, TollgateError, WrongStateError
+from tollgate.core.errors import AlreadyExistsError, NotFoundError, TollgateError, WrongStateError
 from tollgate.core.pagination import Page, PageRequest
+from tollgate.limits import repository as limits
+from tollgate.limits.account import AccountSettings, LimitMode
+from tollgate.limits.account_items import attributes_of, settings_of
+from tollgate.limits.model import NO_LIMITS
 from tollgate.organizations.items import OrganizationItem
-from tollgate.organizations.model import Organization, OrganizationStatus
+from tollgate.organizations.model import Organization, OrganizationStatus, Rollover, ShareChange
 from tollgate.table import keys
 from tollgate.table.base import GSI1
 from tollgate.table.metadata import MetadataItem
@@ -64,12 +69,18 @@ def create(organization: Organization, metadata: dict[str, Any], event: AuditEve
             created_by=event.caller.actor,
             updated_at=created_at,
             updated_by=event.caller.actor,
+            has_account=organization.has_account,
+            limits=organization.limits if organization.limits != NO_LIMITS else None,
+            tags=list(organization.tags),
+            rollover=organization.rollover.value,
+            **attributes_of(organization.account, organization.uid),
         ),
         otherwise=AlreadyExistsError(
             f"Organization ID already exists: '{organization.organization_id}'", code="organization_exists"
         ),
     )
     work.put(MetadataItem.of(pk, metadata))
+    limits.relink(work, NO_LIMITS, organization.limits)
     audit.append(work, event)
     work.commit()
 
@@ -78,14 +89,28 @@ def update(
     organization: Organization, changes: dict[str, Any], metadata: dict[str, Any] | None, event: AuditEvent
 ) -> None:
     """Writes the changed attributes; raises LostRaceError if somebody else changed the organization meanwhile."""
-    item = _handle(organization)
     work = Work()
-    stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
-    work.update(item, item.changes(changes | stamp))
+    change(work, organization, changes, event)
     if metadata is not None:
-        work.put(MetadataItem.of(item.PK, metadata))
+        work.put(MetadataItem.of(keys.organization(organization.organization_id), metadata))
     audit.append(work, event)
     work.commit()
+
+
+def change(work: Work, organization: Organization, changes: dict[str, Any], event: AuditEvent) -> None:
+    """Changes attributes; the transaction loses the race if somebody else changed the organization meanwhile."""
+    item = _handle(organization)
+    stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
+    if "limits" in changes:
+        limits.relink(work, organization.limits, changes["limits"])
+        changes = changes | {"limits": changes["limits"] if changes["limits"] != NO_LIMITS else None}
+    work.update(item, item.changes(changes | stamp))
+
+
+def account_changes(organization: Organization, settings: AccountSettings) -> dict[str, Any]:
+    """The attributes that say so. An account that may go below zero exists before it has credits."""
+    exists = organization.has_account or settings.limit_mode is not LimitMode.HARD
+    return attributes_of(settings, organization.uid) | {"has_account": exists}
 
 
 def close(organization: Organization, event: AuditEvent) -> None:
@@ -108,8 +133,9 @@ def delete(organization: Organization, event: AuditEvent) -> None:
     """Removes the organization's own items; its teams are gone by now."""
     item = _handle(organization)
     work = Work()
-    work.delete(item, (OrganizationItem.uid == organization.uid) & (OrganizationItem.team_count == 0))
+    work.delete(item, (OrganizationItem.uid == organization.uid) & (OrganizationItem.team_count == 0), versioned=True)
     work.delete(MetadataItem(PK=item.PK, SK=keys.METADATA))
+    limits.unlink(work, [organization.limits])
     audit.append(work, event)
     work.commit()
 
@@ -130,28 +156,63 @@ def count_teams(  # noqa: PLR0913
     *,
     teams: int = 0,
     active: int = 0,
-    allocated: int = 0,
+    allocated: Decimal | int = 0,
     leaving: bool = False,
+    has_account: bool | None = None,
+    end_grace: bool = False,
+    share: ShareChange | None = None,
 ) -> None:
     """Moves the organization's counters in the transaction that changes one of its teams (none: nothing to count).
 
     An organization that is being deleted takes no new team, no team that becomes active and no credits: only teams that
-    are ``leaving`` count there.
+    are ``leaving`` count there. ``has_account`` and ``end_grace`` are of its own account, which has credits from now:
+    a transaction writes an item only once. So is ``share``, what becomes of the parts of its budget; it makes the
+    transaction lose its race if the organization was changed since it was read.
     """
     if organization_id is None:
         return
     same = OrganizationItem.uid == uid
+    gone = WrongStateError(f"Organization '{organization_id}' is being deleted", code="organization_deleting")
+    item = OrganizationItem(PK=keys.organization(organization_id), SK=keys.ENTITY)
     work.update(
-        OrganizationItem(PK=keys.organization(organization_id), SK=keys.ENTITY),
+        item if share is None else _handle(share.organization),
         [
             OrganizationItem.team_count.add(teams),
             OrganizationItem.active_team_count.add(active),
-            OrganizationItem.total_credits_allocated.add(allocated),
+            OrganizationItem.total_credits_allocated.add(Decimal(allocated)),
+            *([OrganizationItem.has_account.set(has_account)] if has_account is not None else []),
+            *([OrganizationItem.grace_until.remove()] if end_grace else []),
+            *(_share_actions(share) if share is not None else []),
         ],
         same if leaving else same & (OrganizationItem.deleting == False),  # noqa: E712
-        otherwise=WrongStateError(f"Organization '{organization_id}' is being deleted", code="organization_deleting"),
+        otherwise=gone if share is None else None,
+        versioned=share is not None,
+    )
+
+
+def count_owners(work: Work, organization_id: str, uid: str, change: int) -> None:
+    """Moves the number of the organization's owners by 1 with a membership; WrongStateError for the last one's end."""
+    same = (OrganizationItem.uid == uid) & (OrganizationItem.deleting == False)  # noqa: E712
+    last = WrongStateError(f"Organization '{organization_id}' must keep an owner", code="last_owner")
+    work.update(
+        OrganizationItem(PK=keys.organization(organization_id), SK=keys.ENTITY),
+        [OrganizationItem.owner_count.add(change)],
+        same & (OrganizationItem.owner_count > 1) if change < 0 else same,
+        otherwise=last if change < 0 else NotFoundError(f"Organization '{organization_id}' not found"),
         versioned=False,
     )
+
+
+def set_share(work: Work, share: ShareChange) -> None:
+    """Writes what becomes of the parts of a budget, where nothing else of the organization changes."""
+    work.update(_handle(share.organization), _share_actions(share))
+
+
+def _share_actions(share: ShareChange) -> list[Any]:
+    return [
+        OrganizationItem.allocated_total.set(share.allocated_total),
+        OrganizationItem.spent_shares.set(dict(share.spent_shares)),
+    ]
 
 
 def _handle(organization: Organization) -> OrganizationItem:
@@ -175,4 +236,12 @@ def _organization(item: OrganizationItem) -> Organization:
         created_at=clock.from_stored(item.created_at),
         updated_at=clock.from_stored(item.updated_at),
         version=item.version,
+        has_account=item.has_account,
+        account=settings_of(item),
+        limits=item.limits or NO_LIMITS,
+        tags=tuple(str(tag) for tag in item.tags),
+        rollover=Rollover(item.rollover),
+        allocated_total=item.allocated_total,
+        spent_shares=item.spent_shares or {},
+        owner_count=item.owner_count,
     )

@@ -7,20 +7,27 @@ from functools import cache
 from typing import Any
 
 from tollgate.audit.model import AuditEvent
-from tollgate.auth.policy import Action, authorize
+from tollgate.auth.policy import Action, Owner, authorize
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.errors import InvalidRequestError
+from tollgate.core.errors import InvalidRequestError, WrongStateError
+from tollgate.core.money import ZERO, plain
 from tollgate.core.pagination import Page, PageRequest
+from tollgate.limits.account import AccountSettings, LimitMode
+from tollgate.limits.account_fields import changed_settings
+from tollgate.limits.fields import LIMIT_FIELDS, described
+from tollgate.limits.model import NO_LIMITS, Limits
+from tollgate.limits.service import changed
 from tollgate.organizations import repository
-from tollgate.organizations.access import event_of, reachable
+from tollgate.organizations.access import event_of, missing, reachable
 from tollgate.organizations.model import (
     CreateOrganization,
     Organization,
     OrganizationAnswer,
     OrganizationStatus,
     OrganizationStatusAnswer,
+    Rollover,
     SetOrganizationStatus,
     UpdateOrganization,
 )
@@ -37,6 +44,7 @@ class OrganizationService:
         """A new, active organization. Raises AlreadyExistsError if the id is taken."""
         authorize(caller, Action.ORGANIZATION_CREATE)
         now = self.clock()
+        account = changed_settings(caller, request, Owner(), AccountSettings(), now)
         organization = Organization(
             organization_id=request.organization_id,
             uid=ids.new_ulid(),
@@ -46,12 +54,19 @@ class OrganizationService:
             deleting=False,
             team_count=0,
             active_team_count=0,
-            total_credits_allocated=0,
+            total_credits_allocated=ZERO,
             created_at=now,
             updated_at=now,
             version=1,
+            has_account=account.limit_mode is not LimitMode.HARD,
+            account=account,
+            limits=changed(NO_LIMITS, request.limits_sent()),
+            tags=tuple(request.tags),
+            rollover=request.rollover,
         )
-        event = self._event(caller, organization, "created", after=request.model_dump(mode="json"))
+        after = request.model_dump(mode="json", exclude=set(LIMIT_FIELDS))
+        after |= described(organization.limits, request.limits_sent())
+        event = self._event(caller, organization, "created", after=after)
         repository.create(organization, request.metadata, event)
         return OrganizationAnswer.of(organization, request.metadata)
 
@@ -64,15 +79,27 @@ class OrganizationService:
 
     def update(self, caller: Principal, organization_id: str, request: UpdateOrganization) -> OrganizationAnswer:
         """Changes the fields that were sent."""
-        sent = request.model_dump(exclude_unset=True)
+        sent = request.model_dump(exclude_unset=True, exclude=set(LIMIT_FIELDS))
         if "name" in sent and request.name is None:
             raise InvalidRequestError("name may not be null", param="name")
+        limited = request.limits_sent()
+        if limited or sent.keys() & {"tags", "rollover"}:
+            authorize(caller, Action.ORGANIZATION_LIMIT, Owner(organization_id), missing=missing(organization_id))
 
         def attempt() -> None:
             current = reachable(caller, organization_id, Action.ORGANIZATION_UPDATE)
             changes: dict[str, Any] = {"name": request.name} if request.name is not None else {}
+            account = changed_settings(caller, request, Owner(organization_id), current.account, self.clock())
+            if account != current.account:
+                changes |= repository.account_changes(current, account)
+            limits = changed(current.limits, limited, self.clock())
+            check_shares(current, limits)
+            changes |= {"limits": limits} if limited else {}
+            changes |= {"tags": request.tags or []} if "tags" in sent else {}
+            changes |= {"rollover": (request.rollover or Rollover.NONE).value} if "rollover" in sent else {}
             metadata = (request.metadata or {}) if "metadata" in sent else None
-            event = self._event(caller, current, "updated", before={"name": current.name}, after=sent)
+            before = {"name": current.name} | described(current.limits, limited)
+            event = self._event(caller, current, "updated", before=before, after=sent | described(limits, limited))
             repository.update(current, changes, metadata, event)
 
         retried(attempt)
@@ -102,6 +129,14 @@ class OrganizationService:
 
     def _event(self, caller: Principal, organization: Organization, verb: str, **states: Any) -> AuditEvent:
         return event_of(caller, organization, verb, self.clock(), **states)
+
+
+def check_shares(organization: Organization, limits: Limits) -> None:
+    """Raises WrongStateError if ``limits`` would leave less of the budget than its teams have as shares (Q-51)."""
+    allocated = organization.allocated_total
+    if allocated and (limits.max_budget is None or limits.max_budget < allocated):
+        message = f"max_budget must be at least {plain(allocated)}, which is allocated to teams"
+        raise WrongStateError(message, code="budget_allocated", param="max_budget")
 
 
 @cache

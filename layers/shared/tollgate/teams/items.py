@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
 
+from tollgate.limits.account_items import AccountSettingsAttributes
+from tollgate.limits.items import LimitsAttribute
 from tollgate.table.attributes import DecimalAttribute, IntegerAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
-class TeamItem(Item):
+class TeamItem(AccountSettingsAttributes, Item):
     """Read on every call, so it stays small. ``GSI1`` lists an organization's teams, ``GSI2`` all."""
 
     team_id = UnicodeAttribute()
@@ -30,9 +32,12 @@ class TeamItem(Item):
     tokens_per_credit = IntegerAttribute(null=True)
     cost_markup_percentage = DecimalAttribute()
     credits_source = UnicodeAttribute()
-    limit_mode = UnicodeAttribute()
     # Number of counter items that carry the account (design section 3, hot accounts).
     account_shards = IntegerAttribute(default=1)
+    limits = LimitsAttribute(null=True)
+    tags = TextListAttribute()
+    # Its share of the organization's budget, in USD (Q-51).
+    allocated_budget = DecimalAttribute(null=True)
     # The primary key: made at creation, replaced by rotate-key (Q-05).
     key_id = UnicodeAttribute(null=True)
     key_mask = UnicodeAttribute(null=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -22,6 +22,10 @@ from tollgate.core.fields import (
     Timestamp,
     not_a_bool,
 )
+from tollgate.limits.account import AccountSettings, CreditsSource
+from tollgate.limits.account_fields import TeamAccountFields
+from tollgate.limits.fields import LimitFields, LimitsAnswer, SpendAnswer, Tags, Usd
+from tollgate.limits.model import NO_LIMITS, Limits
 
 DEFAULT_CREDITS_PER_DOLLAR = Decimal(10)
 DEFAULT_TOKENS_PER_CREDIT = 10_000
@@ -49,7 +53,8 @@ class BudgetMode(StrEnum):
 class Team:
     """A stored team. ``uid`` is internal; ``key_id`` and ``key_mask`` are its primary key's.
 
-    ``credits_per_dollar`` and ``tokens_per_credit`` are None where the defaults count.
+    ``credits_per_dollar`` and ``tokens_per_credit`` are None where the defaults count. ``allocated_budget`` is its
+    share of the organization's budget in USD, ``account_shards`` the number of counter items that it is spread over.
     """
 
     team_id: str
@@ -71,6 +76,12 @@ class Team:
     created_at: datetime
     updated_at: datetime
     version: int = 1
+    credits_source: CreditsSource = CreditsSource.TEAM
+    account: AccountSettings = field(default_factory=AccountSettings)
+    limits: Limits = NO_LIMITS
+    tags: tuple[str, ...] = ()
+    allocated_budget: Decimal | None = None
+    account_shards: int = 1
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -99,7 +110,7 @@ Markup = Annotated[
 ]
 
 
-class CreateTeam(RequestModel):
+class CreateTeam(LimitFields, TeamAccountFields):
     organization_id: ExternalId
     team_id: ExternalId
     team_alias: Name | None = None
@@ -110,9 +121,11 @@ class CreateTeam(RequestModel):
     tokens_per_credit: TokensPerCredit | None = None
     cost_markup_percentage: Markup = Decimal(0)
     metadata: Annotated[Metadata, Field(default_factory=dict)]
+    tags: Annotated[Tags, Field(default_factory=list)]
+    allocated_budget: Usd | None = None
 
 
-class UpdateTeam(RequestModel):
+class UpdateTeam(LimitFields, TeamAccountFields):
     """Only the fields that are sent change; null puts one back to its default (Q-25)."""
 
     team_alias: Name | None = None
@@ -122,6 +135,8 @@ class UpdateTeam(RequestModel):
     tokens_per_credit: TokensPerCredit | None = None
     cost_markup_percentage: Markup | None = None
     metadata: Metadata | None = None
+    tags: Tags | None = None
+    allocated_budget: Usd | None = None
 
 
 class ChangeStatus(RequestModel):
@@ -130,7 +145,7 @@ class ChangeStatus(RequestModel):
     reason: Reason | None = None
 
 
-class _Settings(ResponseModel):
+class _Settings(LimitsAnswer):
     """What every answer about a team says of it. ``virtual_key`` is masked (D-2)."""
 
     team_id: str
@@ -145,6 +160,9 @@ class _Settings(ResponseModel):
     credits_per_dollar: Amount
     tokens_per_credit: int
     cost_markup_percentage: Amount
+    credits_source: CreditsSource
+    tags: list[str]
+    allocated_budget: Amount | None
     blocked: bool
     created_at: Timestamp
 
@@ -162,7 +180,7 @@ class UsageSummary(ResponseModel):
     total_cost_usd: Amount
 
 
-class TeamAnswer(_Settings):
+class TeamAnswer(_Settings, SpendAnswer):
     """A team in full. ``credits_per_dollar`` and ``tokens_per_credit`` show the defaults where they count."""
 
     credits_used: Amount

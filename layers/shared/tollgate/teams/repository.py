@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pynamodb.expressions.condition import Condition
+
 from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
 from tollgate.core.errors import AlreadyExistsError, NotFoundError
 from tollgate.core.pagination import Page, PageRequest
+from tollgate.limits import repository as limits
+from tollgate.limits.account import CreditsSource
+from tollgate.limits.account_items import attributes_of, settings_of
+from tollgate.limits.model import NO_LIMITS
 from tollgate.table import keys
 from tollgate.table.base import GSI1, GSI2
 from tollgate.table.metadata import MetadataItem
@@ -83,36 +89,62 @@ def create(work: Work, team: Team, metadata: dict[str, Any], created_by: str) ->
             credits_per_dollar=team.credits_per_dollar,
             tokens_per_credit=team.tokens_per_credit,
             cost_markup_percentage=team.cost_markup_percentage,
-            credits_source="team",
-            limit_mode="hard",
+            credits_source=team.credits_source.value,
             key_id=team.key_id,
             key_mask=team.key_mask,
             created_at=created_at,
             created_by=created_by,
             updated_at=created_at,
             updated_by=created_by,
+            **attributes_of(team.account, team.uid),
+            **_limited(team),
         ),
         otherwise=AlreadyExistsError(f"Team '{team.team_id}' already exists", code="team_exists"),
     )
     work.put(MetadataItem.of(pk, metadata))
+    limits.relink(work, NO_LIMITS, team.limits)
 
 
 def update(work: Work, team: Team, changes: dict[str, Any], metadata: dict[str, Any] | None, event: AuditEvent) -> None:
     """Changes attributes; the transaction loses the race if somebody else changed the team meanwhile."""
     item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY, version=team.version)
     stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
+    if "limits" in changes:
+        limits.relink(work, team.limits, changes["limits"])
+        changes = changes | {"limits": changes["limits"] if changes["limits"] != NO_LIMITS else None}
     work.update(item, item.changes(changes | stamp))
     if metadata is not None:
         work.put(MetadataItem.of(item.PK, metadata))
 
 
+def account_changes(team: Team) -> dict[str, Any]:
+    """The attributes that say who pays for the team, and how its account behaves."""
+    return attributes_of(team.account, team.uid) | {"credits_source": team.credits_source.value}
+
+
 def require(work: Work, team: Team) -> None:
     """Makes the transaction fail if the very team is gone, or going, by then."""
-    work.check(
-        TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY),
-        (TeamItem.uid == team.uid) & (TeamItem.deleting == False),  # noqa: E712
-        otherwise=NotFoundError(f"Team '{team.team_id}' not found"),
-    )
+    work.check(*_present(team), otherwise=_missing(team))
+
+
+def end_grace(work: Work, team: Team) -> None:
+    """Its account has credits again; requires the team as well."""
+    item, present = _present(team)
+    work.update(item, [TeamItem.grace_until.remove()], present, otherwise=_missing(team), versioned=False)
+
+
+def _limited(team: Team) -> dict[str, Any]:
+    limits_of_team = team.limits if team.limits != NO_LIMITS else None
+    return {"limits": limits_of_team, "tags": list(team.tags), "allocated_budget": team.allocated_budget}
+
+
+def _present(team: Team) -> tuple[TeamItem, Condition]:
+    item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY)
+    return item, (TeamItem.uid == team.uid) & (TeamItem.deleting == False)  # noqa: E712
+
+
+def _missing(team: Team) -> NotFoundError:
+    return NotFoundError(f"Team '{team.team_id}' not found")
 
 
 def delete(work: Work, team: Team) -> None:
@@ -120,6 +152,7 @@ def delete(work: Work, team: Team) -> None:
     item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY, version=team.version)
     work.delete(item, versioned=True)
     work.delete(MetadataItem(PK=item.PK, SK=keys.METADATA))
+    limits.unlink(work, [team.limits])
 
 
 def _team(item: TeamItem) -> Team:
@@ -143,4 +176,10 @@ def _team(item: TeamItem) -> Team:
         created_at=clock.from_stored(item.created_at),
         updated_at=clock.from_stored(item.updated_at),
         version=item.version,
+        credits_source=CreditsSource(item.credits_source),
+        account=settings_of(item),
+        limits=item.limits or NO_LIMITS,
+        tags=tuple(str(tag) for tag in item.tags),
+        allocated_budget=item.allocated_budget,
+        account_shards=item.account_shards,
     )

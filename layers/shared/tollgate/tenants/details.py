@@ -9,7 +9,9 @@ from tollgate.credits import repository as credits
 from tollgate.organizations import repository as organizations
 from tollgate.organizations.access import reachable
 from tollgate.organizations.model import OrganizationAnswer
+from tollgate.organizations.service import organization_service
 from tollgate.teams import repository as teams
+from tollgate.tenants import spending
 from tollgate.tenants.model import OrganizationDetails, OrganizationTeam, OrganizationUsage
 
 # How many teams the page shows; the rest are in the list of teams.
@@ -26,6 +28,8 @@ def of_organization(caller: Principal, organization_id: str) -> OrganizationDeta
     accounts = credits.find_all(team.uid for team in present)
     return OrganizationDetails(
         **OrganizationAnswer.of(organization, organizations.metadata_of(organization_id)).model_dump(),
+        **spending.of_organization(organization, organization_service().clock()).model_dump(),
+        allocations={team.team_id: team.allocated_budget for team in present if team.allocated_budget is not None},
         team_count=organization.team_count,
         total_credits_allocated=organization.total_credits_allocated,
         teams=[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tollgate.core.fields import Amount, ResponseModel
+from tollgate.limits.fields import SpendAnswer
 from tollgate.organizations.model import OrganizationAnswer
 from tollgate.teams.model import TeamStatus
 
@@ -24,10 +25,11 @@ class OrganizationUsage(ResponseModel):
     credits_used: Amount
 
 
-class OrganizationDetails(OrganizationAnswer):
-    """``teams`` are the first hundred, oldest first."""
+class OrganizationDetails(OrganizationAnswer, SpendAnswer):
+    """``teams`` are the first hundred, oldest first. ``allocations`` are the shares of ``max_budget`` by team (USD)."""
 
     team_count: int
-    total_credits_allocated: int
+    total_credits_allocated: Amount
+    allocations: dict[str, Amount]
     teams: list[OrganizationTeam]
     usage_summary: OrganizationUsage

@@ -18,19 +18,24 @@ from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import WrongStateError
 from tollgate.credentials.service import CredentialService
 from tollgate.credits import repository as credits
+from tollgate.credits.model import AccountOwner
 from tollgate.keys import repository as keys
 from tollgate.keys.service import event_of as key_event
+from tollgate.limits import repository as limits
 from tollgate.models import groups_repository as groups
 from tollgate.organizations import access as organization_access
 from tollgate.organizations import repository as organizations
-from tollgate.organizations.model import Organization, OrganizationDeleted
+from tollgate.organizations.model import Organization, OrganizationDeleted, ShareChange
 from tollgate.table.transactions import Work, retried
 from tollgate.teams import access as team_access
 from tollgate.teams import repository as teams
 from tollgate.teams.model import Team, TeamDeleted, TeamStatus
+from tollgate.tenants import shares
+from tollgate.tenants.members import event_of_removal
+from tollgate.users import memberships
 
-# Each with its audit event: the hundred writes that a transaction takes.
-_KEYS_AT_ONCE = 50
+# A key with its metadata, its counter, its audit event and a shared budget: the hundred writes of a transaction.
+_AT_ONCE = 20
 
 
 @dataclass(slots=True)
@@ -78,8 +83,9 @@ class OffboardingService:
                 return
             # The list of teams is an index: if it did not show all of them, the organization's own count says so.
             self._remove_contents(caller, organization, removed)
-            event = organization_access.event_of(caller, organization, "deleted", self.clock())
-            organizations.delete(organization, event)
+            left = organizations.find(organization_id)
+            if left is not None and left.uid == organization.uid:
+                organizations.delete(left, organization_access.event_of(caller, left, "deleted", self.clock()))
 
         retried(attempt)
         return OrganizationDeleted(
@@ -95,6 +101,11 @@ class OffboardingService:
             removed.keys += self._remove_team(caller, listed.team_id)
             removed.teams += 1
         CredentialService(self.clock).delete_all_of(caller, organization.uid)
+        self._delete_members(caller, organization.uid)
+        owner = AccountOwner(organization=organization)
+        work = Work()
+        credits.close_account(work, owner, credits.find(owner.uid))
+        work.commit()
 
     def _remove_team(self, caller: Principal, team_id: str) -> int:
         def close() -> None:
@@ -128,6 +139,7 @@ class OffboardingService:
         team = teams.find(team_id)
         if team is None or not team.deleting:
             return 0
+        self._delete_members(caller, team.uid)
         deleted = self._delete_keys(caller, team)
         retried(lambda: self._delete_team(caller, team_id, deleted))
         return deleted
@@ -136,15 +148,28 @@ class OffboardingService:
         """Keys are found by an index. One that it does not show yet stays behind as an item that nothing accepts."""
         found = keys.all_of_team(team.uid)
         deleted = 0
-        while batch := list(islice(found, _KEYS_AT_ONCE)):
+        while batch := list(islice(found, _AT_ONCE)):
             work = Work()
             for key in batch:
-                keys.delete(work, key.key_id)
+                keys.delete(work, key)
                 before = {"status": key.status.value, "key_alias": key.key_alias}
                 audit.append(work, key_event(caller, team, key.key_id, "deleted", self.clock(), before=before))
+            limits.unlink(work, [key.limits for key in batch])
             work.commit()
             deleted += len(batch)
         return deleted
+
+    def _delete_members(self, caller: Principal, owner_uid: str) -> None:
+        """The memberships in a team or organization that is closed, each with its audit event."""
+        found = list(memberships.all_members(owner_uid))
+        for start in range(0, len(found), _AT_ONCE):
+            batch = found[start : start + _AT_ONCE]
+            work = Work()
+            for membership in batch:
+                memberships.delete(work, membership)
+                audit.append(work, event_of_removal(caller, membership, self.clock()))
+            limits.unlink(work, [membership.limits for membership in batch])
+            work.commit()
 
     def _delete_team(self, caller: Principal, team_id: str, keys_deleted: int) -> None:
         team = teams.find(team_id)
@@ -154,15 +179,16 @@ class OffboardingService:
         work = Work()
         for group in team.access_groups:
             groups.unlink_team(work, group, team.team_id)
-        credits.close_account(work, team, account)
+        credits.close_account(work, AccountOwner(team=team), account)
         teams.delete(work, team)
         organizations.count_teams(
             work,
             team.organization_id,
             team.organization_uid,
             teams=-1,
-            allocated=-int(account.allocated),
+            allocated=-account.allocated,
             leaving=True,
+            share=self._end_share(team),
         )
         before = {
             "team_alias": team.team_alias,
@@ -171,6 +197,13 @@ class OffboardingService:
         }
         audit.append(work, team_access.event_of(caller, team, "deleted", self.clock(), before=before))
         work.commit()
+
+    def _end_share(self, team: Team) -> ShareChange | None:
+        """What becomes of the team's share of the organization's budget, if it has one (Q-51)."""
+        if team.allocated_budget is None or team.organization_id is None:
+            return None
+        organization = organizations.find(team.organization_id)
+        return shares.ended(organization, team, self.clock()) if organization is not None else None
 
 
 @cache

@@ -16,9 +16,13 @@ from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import InvalidRequestError, WrongStateError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.credits import repository as credits
-from tollgate.credits.model import Account, Transaction, TransactionType
+from tollgate.credits.model import Account, AccountOwner, Transaction, TransactionType
 from tollgate.keys import repository as keys
 from tollgate.keys.service import new_key
+from tollgate.limits.account_fields import ACCOUNT_FIELDS, TeamAccountFields
+from tollgate.limits.fields import LIMIT_FIELDS, described, settings_of
+from tollgate.limits.model import NO_LIMITS
+from tollgate.limits.service import changed
 from tollgate.models import groups_repository as groups
 from tollgate.models.service import access_group_exists
 from tollgate.organizations import access as organization_access
@@ -43,12 +47,15 @@ from tollgate.teams.model import (
     UpdateTeam,
     UsageSummary,
 )
+from tollgate.tenants import shares, spending
+from tollgate.tenants.paying import paying
 
 # What a field that is sent as null goes back to.
 _DEFAULTS: dict[str, Any] = {
     "access_groups": [],
     "budget_mode": BudgetMode.JOB_BASED,
     "cost_markup_percentage": Decimal(0),
+    "tags": [],
 }
 _VERBS = {TeamStatus.ACTIVE: "resumed", TeamStatus.SUSPENDED: "suspended", TeamStatus.PAUSED: "paused"}
 # The organization filter of those that have none (Q-03).
@@ -65,25 +72,38 @@ class TeamService:
         """A new, active team with its account and its primary key, which is shown here and never again.
 
         Raises NotFoundError for an unknown organization, InvalidRequestError for an unknown access group,
-        AlreadyExistsError if the id is taken.
+        AlreadyExistsError if the id is taken,
+        WrongStateError if its share of the organization's budget does not fit.
         """
+        return retried(lambda: self._create(caller, request))
+
+    def _create(self, caller: Principal, request: CreateTeam) -> TeamCreated:
         organization = organization_access.reachable(caller, request.organization_id, Action.TEAM_CREATE)
         _check_groups(request.access_groups)
         now = self.clock()
-        draft = _draft(request, organization, now)
+        draft = paying(caller, request, _draft(request, organization, now), now)
         secret, key = new_key(draft, now)
         team = replace(draft, key_id=key.key_id, key_mask=key.mask)
         first = _allocation(request.credits_allocated, caller, now) if request.credits_allocated else None
         work = Work()
         repository.create(work, team, request.metadata, caller.actor)
         keys.create(work, key, caller.actor)
-        credits.open_account(work, team, first)
+        credits.open_account(work, AccountOwner(team=team), first)
         for group in team.access_groups:
             groups.link_team(work, group, team.team_id)
+        share = request.allocated_budget
         organizations.count_teams(
-            work, team.organization_id, team.organization_uid, teams=1, active=1, allocated=request.credits_allocated
+            work,
+            team.organization_id,
+            team.organization_uid,
+            teams=1,
+            active=1,
+            allocated=request.credits_allocated,
+            share=shares.given(work, organization, share, now) if share is not None else None,
         )
-        audit.append(work, event_of(caller, team, "created", now, after=request.model_dump(mode="json")))
+        after = request.model_dump(mode="json", exclude=set(LIMIT_FIELDS))
+        after |= described(team.limits, request.limits_sent())
+        audit.append(work, event_of(caller, team, "created", now, after=after))
         work.commit()
         credit = Decimal(request.credits_allocated)
         account = Account(allocated=credit, available=credit)
@@ -123,24 +143,37 @@ class TeamService:
 
     def details(self, caller: Principal, team_id: str) -> TeamAnswer:
         """The team with its account, its metadata and what it has used since it exists."""
-        return _answer(reachable(caller, team_id, Action.TEAM_READ))
+        return self._answer(reachable(caller, team_id, Action.TEAM_READ))
 
     def update(self, caller: Principal, team_id: str, request: UpdateTeam) -> TeamAnswer:
         """Changes the fields that were sent; the model access of the very next call follows."""
-        sent = request.model_dump(exclude_unset=True)
+        sent = request.model_dump(exclude_unset=True, exclude=set(LIMIT_FIELDS))
         _check_groups(sent.get("access_groups") or [])
-        retried(lambda: self._update(caller, team_id, sent))
-        return _answer(reachable(caller, team_id, Action.TEAM_UPDATE))
+        retried(lambda: self._update(caller, team_id, request, sent))
+        return self._answer(reachable(caller, team_id, Action.TEAM_UPDATE))
 
-    def _update(self, caller: Principal, team_id: str, sent: dict[str, Any]) -> None:
+    def _update(self, caller: Principal, team_id: str, request: UpdateTeam, sent: dict[str, Any]) -> None:
         team = reachable(caller, team_id, Action.TEAM_UPDATE)
+        now = self.clock()
         changes: dict[str, Any] = {
-            name: _DEFAULTS.get(name) if value is None else value for name, value in sent.items()
+            name: _DEFAULTS.get(name) if value is None else value
+            for name, value in sent.items()
+            if name not in TeamAccountFields.model_fields
         }
         metadata = (changes.pop("metadata") or {}) if "metadata" in sent else None
         before = {name: getattr(team, name) for name in changes}
+        paid = paying(caller, request, team, now)
+        if paid != team:
+            changes |= repository.account_changes(paid)
+            before |= {name: getattr(team.account, name) for name in sent if name in ACCOUNT_FIELDS}
+        limited = request.limits_sent()
+        limits = changed(team.limits, limited, now)
+        changes |= {"limits": limits} if limited else {}
+        before |= described(team.limits, limited)
         work = Work()
-        event = event_of(caller, team, "updated", self.clock(), before=before, after=sent)
+        if "allocated_budget" in sent and request.allocated_budget != team.allocated_budget:
+            _allocate(work, team, request.allocated_budget, now)
+        event = event_of(caller, team, "updated", now, before=before, after=sent | described(limits, limited))
         repository.update(work, team, changes, metadata, event)
         held, wanted = set(team.access_groups), set(changes.get("access_groups", team.access_groups))
         for group in sorted(held - wanted):
@@ -200,6 +233,30 @@ class TeamService:
         work.commit()
         return KeyRotated(team_id=team_id, virtual_key=secret, key_id=key.key_id)
 
+    def _answer(self, team: Team) -> TeamAnswer:
+        account = credits.find(team.uid)
+        return TeamAnswer.model_validate(
+            _settings_of(team, account)
+            | spending.of_team(team, self.clock()).model_dump()
+            | {
+                "credits_used": account.used,
+                "credits_reserved": account.held,
+                "key_id": team.key_id,
+                "status_reason": team.status_reason,
+                "metadata": repository.metadata_of(team.team_id),
+                "usage_summary": UsageSummary(total_jobs=account.jobs, total_cost_usd=account.cost_usd),
+                "updated_at": team.updated_at,
+            }
+        )
+
+
+def _allocate(work: Work, team: Team, share: Decimal | None, now: datetime) -> None:
+    """Another share of the organization's budget, or with None none any more (Q-51)."""
+    organization = organizations.find(team.organization_id) if team.organization_id is not None else None
+    if organization is None:
+        raise WrongStateError("The team has no organization to allocate from", code="nothing_to_allocate")
+    organizations.set_share(work, shares.changed(work, organization, team, share, now))
+
 
 def _check_groups(names: list[str]) -> None:
     unknown = access_group_exists(names)
@@ -229,6 +286,9 @@ def _draft(request: CreateTeam, organization: Organization, now: datetime) -> Te
         key_mask=None,
         created_at=now,
         updated_at=now,
+        limits=changed(NO_LIMITS, request.limits_sent()),
+        tags=tuple(request.tags),
+        allocated_budget=request.allocated_budget,
     )
 
 
@@ -249,6 +309,7 @@ def _allocation(amount: int, caller: Principal, now: datetime) -> Transaction:
 def _settings_of(team: Team, account: Account, virtual_key: str | None = None) -> dict[str, object]:
     """The fields that every answer about a team has, by name; the key is masked unless ``virtual_key`` gives it."""
     return {
+        **settings_of(team.limits),
         "team_id": team.team_id,
         "organization_id": team.organization_id,
         "team_alias": team.team_alias,
@@ -261,25 +322,12 @@ def _settings_of(team: Team, account: Account, virtual_key: str | None = None) -
         "credits_per_dollar": team.credits_per_dollar or DEFAULT_CREDITS_PER_DOLLAR,
         "tokens_per_credit": team.tokens_per_credit or DEFAULT_TOKENS_PER_CREDIT,
         "cost_markup_percentage": team.cost_markup_percentage,
+        "credits_source": team.credits_source,
+        "tags": list(team.tags),
+        "allocated_budget": team.allocated_budget,
         "blocked": team.blocked,
         "created_at": team.created_at,
     }
-
-
-def _answer(team: Team) -> TeamAnswer:
-    account = credits.find(team.uid)
-    return TeamAnswer.model_validate(
-        _settings_of(team, account)
-        | {
-            "credits_used": account.used,
-            "credits_reserved": account.held,
-            "key_id": team.key_id,
-            "status_reason": team.status_reason,
-            "metadata": repository.metadata_of(team.team_id),
-            "usage_summary": UsageSummary(total_jobs=account.jobs, total_cost_usd=account.cost_usd),
-            "updated_at": team.updated_at,
-        }
-    )
 
 
 @cache

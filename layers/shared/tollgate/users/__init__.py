@@ -1,1 +1,1 @@
-"""Users and their memberships in organizations and teams."""
+"""Users, and their memberships in organizations and teams."""

@@ -1,0 +1,255 @@
+"""Limits and counters in the table: what exists only to be limited, shared rows, and what counters say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tollgate.audit.model import AuditEvent
+from tollgate.core import clock, ids
+from tollgate.core.errors import InvalidRequestError, WrongStateError
+from tollgate.core.money import ZERO
+from tollgate.core.pagination import Page, PageRequest
+from tollgate.limits.items import CounterItem, HolderItem
+from tollgate.limits.model import NO_LIMITS, Ceiling, Limits, Scope, counter_name
+from tollgate.table import keys
+from tollgate.table.base import GSI1
+from tollgate.table.transactions import LostRaceError, Work
+
+# A budget that entities share, where a scope is named (Q-52).
+SHARED = "shared"
+_KINDS = {Scope.PLATFORM: "platform_limits", Scope.TAG: "tag", Scope.CUSTOMER: "customer", SHARED: "budget"}
+_NAMES = {Scope.TAG: "tag", Scope.CUSTOMER: "customer_id", SHARED: "budget_id"}
+_LISTS = {Scope.CUSTOMER: keys.CUSTOMERS, SHARED: keys.BUDGETS}
+
+RawItem = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The platform, a tag or a customer with limits, or a shared row. ``scope`` is a ``Scope`` or ``SHARED``."""
+
+    scope: str
+    scope_id: str
+    uid: str
+    limits: Limits
+    created_at: datetime
+    updated_at: datetime
+    uses: int = 0
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose counters are meant. ``identity`` names what it belongs to: ``team_id``, ``organization_uid`` …"""
+
+    scope: str
+    scope_id: str
+    uid: str
+    identity: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a counter of USD says of its window: spent, and reserved by calls in flight."""
+
+    spent: Decimal = ZERO
+    reserved: Decimal = ZERO
+
+
+def find(scope: str, scope_id: str) -> Holder | None:
+    """The holder, read strongly consistent."""
+    item = HolderItem.find(*_place(scope, scope_id))
+    return _holder(scope, item) if item else None
+
+
+def shared(budget_id: str | None) -> Limits | None:
+    """The limits of a shared row, None if there is none of that id."""
+    row = find(SHARED, budget_id) if budget_id is not None else None
+    return row.limits if row else None
+
+
+def search(scope: str, request: PageRequest) -> Page[Holder]:
+    """A page of customers or shared rows, newest first, or of tags by name."""
+    if scope in _LISTS:
+        page = HolderItem.page(_LISTS[scope], request, scope="holders", index=GSI1, newest_first=True)
+    else:
+        prefix = HolderItem.SK.startswith(keys.tag())
+        page = HolderItem.page(keys.CATALOGUE, request, scope="tags", prefix=prefix)
+    return Page([_holder(scope, item) for item in page.entries], page.next_cursor)
+
+
+def save(work: Work, holder: Holder, before: Limits, event: AuditEvent) -> None:
+    """Writes a holder, new (``version`` None) or changed since it was read with the limits ``before``."""
+    pk, sk = _place(holder.scope, holder.scope_id)
+    stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
+    limits = holder.limits if holder.limits != NO_LIMITS else None
+    if holder.version is None:
+        created_at = clock.to_stored(holder.created_at)
+        values: dict[str, Any] = {"limits": limits, "created_at": created_at, "created_by": event.caller.actor} | stamp
+        if holder.scope in _NAMES:
+            values[_NAMES[holder.scope]] = holder.scope_id
+        if holder.scope in _LISTS:
+            values |= {"GSI1PK": _LISTS[holder.scope], "GSI1SK": keys.by_creation(created_at, holder.scope_id)}
+        work.create(HolderItem(PK=pk, SK=sk, kind=_KINDS[holder.scope], uid=holder.uid, **values))
+    else:
+        item = HolderItem(PK=pk, SK=sk, version=holder.version)
+        work.update(item, item.changes({"limits": limits} | stamp))
+    relink(work, before, holder.limits)
+
+
+def delete(work: Work, holder: Holder) -> None:
+    """Takes a holder away. Raises WrongStateError at the commit for a shared row that an entity uses."""
+    pk, sk = _place(holder.scope, holder.scope_id)
+    if holder.scope == SHARED:
+        message = f"Budget '{holder.scope_id}' is in use"
+        in_use = WrongStateError(message, code="budget_in_use")
+        work.delete(HolderItem(PK=pk, SK=sk), HolderItem.uses == 0, otherwise=in_use)
+        return
+    work.delete(HolderItem(PK=pk, SK=sk, version=holder.version), versioned=True)
+    unlink(work, [holder.limits])
+
+
+def relink(work: Work, before: Limits, after: Limits) -> None:
+    """Moves the count of a shared row's users with the change of one. Raises InvalidRequestError for an unknown row."""
+    if before.budget_id == after.budget_id:
+        return
+    unlink(work, [before])
+    if after.budget_id is not None:
+        unknown = InvalidRequestError(f"Unknown budget '{after.budget_id}'", code="unknown_budget", param="budget_id")
+        _count_uses(work, after.budget_id, 1, otherwise=unknown)
+
+
+def unlink(work: Work, gone: Iterable[Limits]) -> None:
+    """Takes the users of shared rows off their counts, however many of them name the same row."""
+    for budget_id, number in Counter(limits.budget_id for limits in gone).items():
+        if budget_id is not None:
+            _count_uses(work, budget_id, -number)
+
+
+def _count_uses(work: Work, budget_id: str, number: int, otherwise: InvalidRequestError | None = None) -> None:
+    item = HolderItem(PK=keys.budget(budget_id), SK=keys.ENTITY)
+    work.update(item, [HolderItem.uses.add(number)], HolderItem.PK.exists(), otherwise=otherwise, versioned=False)
+
+
+def counters(uid: str, shards: int = 1) -> list[RawItem]:
+    """The counter items that an owner has, in DynamoDB's JSON; strongly consistent, one read for each shard."""
+    found = (CounterItem.raw(keys.account(uid), keys.counter(shard)) for shard in range(shards))
+    return [item for item in found if item is not None]
+
+
+def first_shard(items: Iterable[RawItem]) -> RawItem | None:
+    """The counter item that adjustments are written to, if it is among them."""
+    return next((item for item in items if item["SK"]["S"] == keys.counter()), None)
+
+
+def shard_key(shard: int) -> str:
+    """Sort key of a shard's counter item."""
+    return keys.counter(shard)
+
+
+def figures(items: Iterable[RawItem], ceiling: Ceiling, moment: float) -> Figures | None:
+    """What a ceiling's counter says of the window of ``moment``; None if nothing counts that window yet.
+
+    A counter has what is spent and what is reserved together; holds that name it say what is reserved.
+    """
+    name = counter_name(ceiling.code, moment)
+    counted = [item for item in items if name in item]
+    if not counted:
+        return None
+    total = sum((Decimal(item[name]["N"]) for item in counted), ZERO)
+    reserved = sum((_reserved(item, ceiling.code, name) for item in counted), ZERO)
+    return Figures(total - reserved, reserved)
+
+
+def adjust(  # noqa: PLR0913
+    work: Work, owner: Owner, name: str, item: RawItem | None, *, before: Decimal, spent: Decimal
+) -> None:
+    """Sets what is spent in a window, ``before`` when ``item`` (the first shard, if there is one) was read (Q-45).
+
+    What calls have settled since then stays on top of it. A lost race if another adjustment was quicker, or if the
+    window's counter has come into being meanwhile.
+    """
+    attribute = CounterItem.attribute(name)
+    earlier = int(item["aj"]["N"]) if item is not None and "aj" in item else None
+    same = CounterItem.aj.does_not_exist() if earlier is None else CounterItem.aj == earlier
+    actions: list[Any] = [CounterItem.aj.set((earlier or 0) + 1)]
+    if item is not None and name in item:
+        actions.append(attribute.add({"N": format(spent - before, "f")}))
+        same &= attribute.exists()
+    else:
+        actions.append(attribute.set({"N": format(spent, "f")}))
+        same &= attribute.does_not_exist()
+    if item is None:
+        actions += [CounterItem.attribute(own).set(value) for own, value in _new_counter(owner).items()]
+        same &= CounterItem.PK.does_not_exist()
+    work.update(CounterItem(PK=keys.account(owner.uid), SK=keys.counter()), actions, same, versioned=False)
+
+
+def _new_counter(owner: Owner) -> RawItem:
+    """What a counter item has from the beginning, as the first limited call would make it."""
+    pays = owner.scope in {Scope.TEAM, Scope.ORGANIZATION}
+    known = {"kind": "account" if pays else "counter", "scope": owner.scope, "scope_id": owner.scope_id}
+    zeros = ("us", "tk", "cn", *(("av", "al", "sq") if pays else ()))
+    texts = {name: {"S": value} for name, value in (known | owner.identity).items()}
+    return texts | {"h": {"M": {}}} | {name: {"N": "0"} for name in zeros}
+
+
+def require_at_most(work: Work, uid: str, name: str, most: Decimal, shard: int = 0) -> None:
+    """Makes the transaction lose its race if a counter has passed ``most`` by then. A missing counter is 0."""
+    attribute = CounterItem.attribute(name)
+    bound = attribute.does_not_exist() | (attribute <= {"N": format(most, "f")})
+    work.check(CounterItem(PK=keys.account(uid), SK=keys.counter(shard)), bound, otherwise=LostRaceError())
+
+
+def forget_counter(work: Work, uid: str) -> None:
+    """Takes away the counter of an owner that is deleted; what its calls in flight cost is in their records."""
+    work.delete(CounterItem(PK=keys.account(uid), SK=keys.counter()))
+
+
+def _reserved(item: RawItem, code: str, name: str) -> Decimal:
+    holds = item["h"]["M"].items() if "h" in item else ()
+    return sum(
+        (
+            _usd(hold["M"])
+            for hold_id, hold in holds
+            if code in hold["M"].get("w", {"S": ""})["S"].split()
+            and counter_name(code, ids.time_of_hold(hold_id)) == name
+        ),
+        ZERO,
+    )
+
+
+def _usd(hold: RawItem) -> Decimal:
+    """USD that a hold holds; where credits are the same number it has only those."""
+    amount = hold.get("u") or hold.get("a")
+    return Decimal(amount["N"]) if amount else ZERO
+
+
+def _place(scope: str, scope_id: str) -> tuple[str, str]:
+    match scope:
+        case Scope.PLATFORM:
+            return keys.CATALOGUE, keys.PLATFORM_LIMITS
+        case Scope.TAG:
+            return keys.CATALOGUE, keys.tag(scope_id)
+        case Scope.CUSTOMER:
+            return keys.customer(scope_id), keys.ENTITY
+        case _:
+            return keys.budget(scope_id), keys.ENTITY
+
+
+def _holder(scope: str, item: HolderItem) -> Holder:
+    return Holder(
+        scope=scope,
+        scope_id=getattr(item, _NAMES[scope]) if scope in _NAMES else keys.PLATFORM,
+        uid=item.uid,
+        limits=item.limits or NO_LIMITS,
+        created_at=clock.from_stored(item.created_at),
+        updated_at=clock.from_stored(item.updated_at),
+        uses=item.uses,
+        version=item.version,
+    )

@@ -1,0 +1,201 @@
+"""Use cases of memberships: who belongs to a team or an organization, as what, and limited by what (Q-07, Q-08)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from tollgate.audit import repository as audit
+from tollgate.audit.model import AuditEvent
+from tollgate.auth.policy import Action, Owner, authorize
+from tollgate.auth.principal import Principal, Role
+from tollgate.core import ids
+from tollgate.core.clock import Clock, utc_now
+from tollgate.core.errors import InvalidRequestError, NotFoundError
+from tollgate.core.pagination import Page, PageRequest
+from tollgate.limits import repository as limits
+from tollgate.limits.fields import described
+from tollgate.limits.model import NO_LIMITS, Scope
+from tollgate.limits.service import changed
+from tollgate.organizations import access as organization_access
+from tollgate.organizations import repository as organizations
+from tollgate.table.transactions import Work, retried
+from tollgate.teams import access as team_access
+from tollgate.teams import repository as teams
+from tollgate.teams.model import Team
+from tollgate.users import memberships
+from tollgate.users import repository as users
+from tollgate.users.model import DEFAULT_ROLES, ROLES, AddMember, MemberAnswer, Membership, UpdateMember
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A team or an organization as something that has members."""
+
+    scope: Scope
+    owner: Owner
+    organization_uid: str | None
+    team: Team | None = None
+
+    @property
+    def uid(self) -> str:
+        return self.team.uid if self.team is not None else self.organization_uid or ""
+
+    @property
+    def name(self) -> str:
+        return self.owner.team_id or self.owner.organization_id or ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberService:
+    """``scope`` says whether ``owner_id`` is a team or an organization; the caller's right over it is checked."""
+
+    clock: Clock = utc_now
+
+    def add(self, caller: Principal, scope: Scope, owner_id: str, request: AddMember) -> MemberAnswer:
+        """A user becomes a member. Raises AlreadyExistsError if he is one, InvalidRequestError for an unknown user."""
+        group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
+        role = request.role or DEFAULT_ROLES[scope]
+        _check_role(caller, group, role)
+        user = users.find(request.user_id)
+        unknown = InvalidRequestError(f"Unknown user '{request.user_id}'", code="unknown_user", param="user_id")
+        if user is None:
+            raise unknown
+        now = self.clock()
+        membership = Membership(
+            uid=ids.new_ulid(),
+            scope=scope,
+            team_id=group.team.team_id if group.team else None,
+            team_uid=group.team.uid if group.team else None,
+            organization_id=group.owner.organization_id,
+            organization_uid=group.organization_uid,
+            user_id=user.user_id,
+            user_uid=user.uid,
+            role=role,
+            created_at=now,
+            updated_at=now,
+            limits=changed(NO_LIMITS, request.limits_sent()),
+        )
+        work = Work()
+        users.require(work, user, otherwise=unknown)
+        _require(work, group, owners=int(role is Role.ORG_OWNER))
+        memberships.create(work, membership, caller.actor)
+        after = {"role": role.value} | described(membership.limits, request.limits_sent())
+        audit.append(work, _event(caller, membership, "added", now, after=after))
+        work.commit()
+        return MemberAnswer.of(membership)
+
+    def list(self, caller: Principal, scope: Scope, owner_id: str, request: PageRequest) -> Page[Membership]:
+        """The members of a team or an organization."""
+        return memberships.members(_group(caller, scope, owner_id, Action.MEMBER_READ).uid, request)
+
+    def update(
+        self, caller: Principal, scope: Scope, owner_id: str, user_id: str, request: UpdateMember
+    ) -> MemberAnswer:
+        """Changes role and limits. Raises WrongStateError if an organization would lose its last owner."""
+        retried(lambda: self._update(caller, scope, owner_id, user_id, request))
+        return MemberAnswer.of(member_of(caller, scope, owner_id, user_id, Action.MEMBER_WRITE))
+
+    def _update(self, caller: Principal, scope: Scope, owner_id: str, user_id: str, request: UpdateMember) -> None:
+        group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
+        membership = _member(group, user_id)
+        role = request.role or membership.role
+        _check_role(caller, group, role, membership.role)
+        now = self.clock()
+        sent = request.limits_sent()
+        after = changed(membership.limits, sent, now)
+        states = {
+            "before": {"role": membership.role.value} | described(membership.limits, sent),
+            "after": {"role": role.value} | described(after, sent),
+        }
+        event = _event(caller, membership, "updated", now, **states)
+        work = Work()
+        owners = (role is Role.ORG_OWNER) - (membership.role is Role.ORG_OWNER)
+        _require(work, group, owners=owners)
+        memberships.update(work, membership, role, after, event)
+        audit.append(work, event)
+        work.commit()
+
+    def remove(self, caller: Principal, scope: Scope, owner_id: str, user_id: str) -> None:
+        """Ends a membership. Raises WrongStateError for the last owner of an organization."""
+        retried(lambda: self._remove(caller, scope, owner_id, user_id))
+
+    def _remove(self, caller: Principal, scope: Scope, owner_id: str, user_id: str) -> None:
+        group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
+        membership = _member(group, user_id)
+        _check_role(caller, group, membership.role)
+        work = Work()
+        _require(work, group, owners=-int(membership.role is Role.ORG_OWNER))
+        memberships.delete(work, membership)
+        limits.unlink(work, [membership.limits])
+        before = {"role": membership.role.value}
+        audit.append(work, _event(caller, membership, "removed", self.clock(), before=before))
+        work.commit()
+
+
+def member_of(caller: Principal, scope: Scope, owner_id: str, user_id: str, action: Action) -> Membership:
+    """A membership, if the caller may do ``action`` in its team or organization; NotFoundError for an unknown one."""
+    return _member(_group(caller, scope, owner_id, action), user_id)
+
+
+def event_of_removal(caller: Principal, membership: Membership, at: datetime) -> AuditEvent:
+    """The audit event of a membership that ends with its team or organization."""
+    return _event(caller, membership, "removed", at, before={"role": membership.role.value})
+
+
+def _group(caller: Principal, scope: Scope, owner_id: str, action: Action) -> Group:
+    if scope is Scope.TEAM_MEMBER:
+        team = team_access.reachable(caller, owner_id, action)
+        return Group(scope, Owner(team.organization_id, team.team_id), team.organization_uid, team)
+    organization = organization_access.reachable(caller, owner_id, action)
+    return Group(scope, Owner(organization.organization_id), organization.uid)
+
+
+def _member(group: Group, user_id: str) -> Membership:
+    user = users.find(user_id)
+    membership = memberships.find(group.uid, user.uid) if user is not None else None
+    if membership is None:
+        raise NotFoundError(f"User '{user_id}' is not a member of '{group.name}'")
+    return membership
+
+
+def _check_role(caller: Principal, group: Group, *roles: Role) -> None:
+    """Roles that exist there; and owners are made, changed and removed by owners only."""
+    for role in roles:
+        if role not in ROLES[group.scope]:
+            raise InvalidRequestError(f"'{role}' is no role of a {group.scope.value}", param="role")
+    if Role.ORG_OWNER in roles:
+        authorize(caller, Action.MEMBER_OWN, group.owner)
+
+
+def _require(work: Work, group: Group, *, owners: int) -> None:
+    """The team or organization is still there; the number of its owners moves along."""
+    if group.team is not None:
+        teams.require(work, group.team)
+        return
+    organization_id, uid = group.owner.organization_id or "", group.organization_uid or ""
+    if owners:
+        organizations.count_owners(work, organization_id, uid, owners)
+    else:
+        missing = NotFoundError(organization_access.missing(organization_id))
+        organizations.require(work, organization_id, uid, otherwise=missing)
+
+
+def _event(caller: Principal, membership: Membership, verb: str, at: datetime, **states: Any) -> AuditEvent:
+    return AuditEvent(
+        caller=caller,
+        action=f"member.{verb}",
+        resource_type="member",
+        resource_id=membership.member_id,
+        at=at,
+        organization_id=membership.organization_id,
+        organization_uid=membership.organization_uid,
+        **states,
+    )
+
+
+@cache
+def member_service() -> MemberService:
+    return MemberService()

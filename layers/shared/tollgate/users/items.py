@@ -1,0 +1,58 @@
+"""How a user and a membership are stored."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
+
+from tollgate.limits.items import LimitsAttribute
+from tollgate.table.attributes import TextListAttribute
+from tollgate.table.base import Item
+
+
+class UserItem(Item):
+    """Read on every call of his keys, so it stays small. ``GSI1`` lists all."""
+
+    user_id = UnicodeAttribute()
+    uid = UnicodeAttribute()
+    # Lower-cased; an item of its own guards that it is taken once.
+    email = UnicodeAttribute(null=True)
+    display_name = UnicodeAttribute(null=True)
+    role = UnicodeAttribute()
+    is_active = BooleanAttribute(default=True)
+    access_expires_at = UnicodeAttribute(null=True)
+    # ``all`` or ``listed`` (Q-23).
+    model_access = UnicodeAttribute()
+    models = TextListAttribute()
+    limits = LimitsAttribute(null=True)
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    updated_by = UnicodeAttribute()
+    version = VersionAttribute()
+
+
+class EmailItem(Item):
+    """Guard of an e-mail address: whoever has it is named here."""
+
+    user_id = UnicodeAttribute()
+
+
+class MembershipItem(Item):
+    """Under its organization or team by the user's uid. ``GSI1`` lists a user's own."""
+
+    uid = UnicodeAttribute()
+    # ``organization-member`` or ``team-member``.
+    scope = UnicodeAttribute()
+    team_id = UnicodeAttribute(null=True)
+    team_uid = UnicodeAttribute(null=True)
+    organization_id = UnicodeAttribute(null=True)
+    organization_uid = UnicodeAttribute(null=True)
+    user_id = UnicodeAttribute()
+    user_uid = UnicodeAttribute()
+    role = UnicodeAttribute()
+    limits = LimitsAttribute(null=True)
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    updated_by = UnicodeAttribute()
+    version = VersionAttribute()
