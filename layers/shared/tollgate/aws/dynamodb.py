@@ -45,6 +45,14 @@ class ConditionFailedError(Exception):
         self.item = item
 
 
+class TransactionCancelledError(Exception):
+    """A transaction wrote nothing; ``reasons`` are DynamoDB's codes, one for each of its items, ``None`` among them."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__("transaction cancelled")
+        self.reasons = reasons
+
+
 class UncertainWriteError(StoreUnavailableError):
     """Nobody knows whether the write took effect, or still will: the request may yet arrive."""
 
@@ -69,6 +77,7 @@ class DynamoDB:
 
         Raises:
             ConditionFailedError: a conditional write found something else.
+            TransactionCancelledError: a transaction was; for the caller to read the reasons.
             UncertainWriteError: no answer, and ``resend`` is False.
             StoreUnavailableError: no answer after all attempts. A write may still have taken effect.
         """
@@ -92,6 +101,8 @@ class DynamoDB:
                 raise UncertainWriteError(_NO_ANSWER) from OSError(reason)
             if reason == "ConditionalCheckFailedException":
                 raise ConditionFailedError(answer.get("Item"))
+            if reason == "TransactionCanceledException":
+                raise TransactionCancelledError([one["Code"] for one in answer["CancellationReasons"]])
             if status < _SERVER_ERROR and reason not in _TRANSIENT:
                 message = answer.get("message") or answer.get("Message")
                 raise RuntimeError(f"DynamoDB refused {operation}: {reason}: {message}")
