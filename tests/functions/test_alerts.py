@@ -218,10 +218,12 @@ def test_the_rules_of_an_owner_end_with_it() -> None:
     made(team_id="acme-dev")
     made(team_id="acme-dev")
     kept = [made(organization_id="org_acme").body["rule_id"], made(team_id="other-dev").body["rule_id"]]
-    (uid,) = {item["uid"] for item in all_items() if item["kind"] == "team" and item["team_id"] == "acme-dev"}
-    alert_service().delete_all_of(ANNE, uid)
+    assert call("DELETE", "/api/teams/acme-dev", query={"force": "true"}).status == 200
     assert {item["rule_id"] for item in all_items() if item["kind"] == "alert_rule"} == set(kept)
-    assert [event["action"] for event in audit_events()[-2:]] == ["alert_rule.deleted"] * 2
+    assert [event["action"] for event in audit_events()].count("alert_rule.deleted") == 2
+    assert call("DELETE", "/api/teams/other-dev", query={"force": "true"}).status == 200
+    assert call("DELETE", "/api/organizations/org_acme").status == 200
+    assert [item for item in all_items() if item["kind"] == "alert_rule"] == []
 
 
 def test_lists_are_by_owner(clock: FakeClock) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
+from tollgate.alerts.service import AlertService
 from tollgate.audit import repository as audit
 from tollgate.auth.policy import Action
 from tollgate.auth.principal import Principal
@@ -102,6 +103,7 @@ class OffboardingService:
             removed.teams += 1
         CredentialService(self.clock).delete_all_of(caller, organization.uid)
         self._delete_members(caller, organization.uid)
+        AlertService(self.clock).delete_all_of(caller, organization.uid)
         owner = AccountOwner(organization=organization)
         work = Work()
         credits.close_account(work, owner, credits.find(owner.uid))
@@ -140,6 +142,7 @@ class OffboardingService:
         if team is None or not team.deleting:
             return 0
         self._delete_members(caller, team.uid)
+        AlertService(self.clock).delete_all_of(caller, team.uid)
         deleted = self._delete_keys(caller, team)
         retried(lambda: self._delete_team(caller, team_id, deleted))
         return deleted
