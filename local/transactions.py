@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import copy
 from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from moto.core.serialize import JSONSerializer
@@ -38,11 +39,12 @@ _Reason = tuple[str | None, str | None, dict[str, Any] | None]
 _PASSED: _Reason = (None, None, None)
 _moto_update_item = DynamoDBBackend.update_item
 _moto_serialize_structure = JSONSerializer._serialize_type_structure  # noqa: SLF001 - no other way in
+_moto_add, _moto_subtract = DynamoType.__add__, DynamoType.__sub__
 _moto_get_records = DynamoDBStreamsBackend.get_records
 
 
 def install() -> None:
-    """Replace moto's transactions, updates, streams and the serializing of items.
+    """Replace moto's transactions, updates, sums, streams and the serializing of items.
 
     Calling it again changes nothing.
     """
@@ -53,6 +55,7 @@ def install() -> None:
         },
         DynamoDBStreamsBackend: {"get_records": _get_records},
         StreamShard: {"add": _add_stream_record},
+        DynamoType: {"__add__": _add_number, "__sub__": _subtract_number},
         JSONSerializer: {"_serialize_type_structure": _serialize_structure},
     }
     for owner, methods in replacements.items():
@@ -182,6 +185,19 @@ def _typed(table: Table, key: dict[str, Any]) -> tuple[DynamoType, DynamoType | 
         message = "The provided key element does not match the schema"
         raise MockValidationException(message) from error
     return keys[0], keys[1] if len(keys) > 1 else None
+
+
+def _add_number(number: DynamoType, other: DynamoType) -> DynamoType:
+    """The sum in plain notation: moto writes ``1E-10``, and then takes it for an int, as it has no point."""
+    if not (number.is_number() and other.is_number()):
+        return _moto_add(number, other)
+    return DynamoType({"N": format(Decimal(number.value) + Decimal(other.value), "f")})
+
+
+def _subtract_number(number: DynamoType, other: DynamoType) -> DynamoType:
+    if not (number.is_number() and other.is_number()):
+        return _moto_subtract(number, other)
+    return DynamoType({"N": format(Decimal(number.value) - Decimal(other.value), "f")})
 
 
 def _next_sequence_number(shard: StreamShard) -> int:

@@ -25,7 +25,11 @@ WITH_BODY = [endpoint for endpoint in GUARDED if endpoint.valid.body is not None
 WITH_VARIABLE = [(endpoint, variable) for endpoint in GUARDED for variable in endpoint.variables]
 # Where the request names a team outside the path.
 BY_TEAM_ID = [
-    endpoint for endpoint in GUARDED if endpoint.function.startswith(("AddCredits", "GetCredit", "ListCredit"))
+    endpoint
+    for endpoint in GUARDED
+    if endpoint.function.startswith(
+        ("AddCredits", "AdjustCredits", "GetCredit", "ListCredit", "RefundCredits", "TransferCredits")
+    )
 ]
 HOSTILE = [
     "a%23b",

@@ -19,6 +19,20 @@ from tollgate.credits.model import AddCredits
 from tollgate.credits.service import credit_service
 from tollgate.table import keys
 
+# The settings of an account that nobody has changed.
+DEFAULT_SETTINGS = {
+    "limit_mode": "hard",
+    "credit_limit": None,
+    "auto_refill": False,
+    "refill_amount": None,
+    "refill_period": None,
+    "last_refill_at": None,
+    "next_refill_at": None,
+    "suspend_at_zero": False,
+    "grace_period_hours": None,
+    "grace_until": None,
+    "alert_at_percentage": None,
+}
 MISSING = problem(404, "not_found", "Team 'acme-dev' not found")
 
 
@@ -70,6 +84,7 @@ def test_add() -> None:
     transaction_id = answer.body["transaction_id"]
     assert answer.body == {
         "team_id": "acme-dev",
+        "organization_id": "org_acme",
         "credits_added": 500,
         "credits_remaining": 1500,
         "transaction_id": transaction_id,
@@ -83,26 +98,32 @@ def test_balance_of_the_documentation() -> None:
     spend("250")
     assert balance() == {
         "team_id": "acme-dev",
+        "organization_id": "org_acme",
         "credits_remaining": 750,
         "credits_allocated": 1000,
         "credits_used": 250,
         "credits_reserved": 0,
+        "overage": 0,
         "percentage_used": 25,
         "status": "active",
+        "credits_source": "team",
+        "suspended": False,
+        **DEFAULT_SETTINGS,
     }
 
 
 def test_what_calls_hold_is_shown_and_not_subtracted() -> None:
     build.team(credits_allocated=10)
     spend("3.000000000001", cost="0.000000000001", first="1.5", second="1.25")
-    assert balance() == {
-        "team_id": "acme-dev",
+    figures = balance()
+    assert {
+        name: figures[name] for name in figures if name.startswith(("credits_r", "credits_a", "credits_u", "per"))
+    } == {
         "credits_remaining": 9.749999999999,
         "credits_allocated": 10,
         "credits_used": 0.250000000001,
         "credits_reserved": 2.75,
         "percentage_used": 2.5,
-        "status": "active",
     }
     team = call("GET", "/api/teams/acme-dev")
     assert '"credits_used":0.250000000001' in team.text
@@ -129,12 +150,15 @@ def test_added_credits_explain_the_balance_that_calls_have_moved(clock: FakeCloc
     assert identifiers == sorted(identifiers, reverse=True)
     assert body == {
         "team_id": "acme-dev",
+        "organization_id": "org_acme",
         "total": 2,
         "transactions": [
             {
                 "team_id": "acme-dev",
                 "organization_id": "org_acme",
                 "job_id": None,
+                "call_id": None,
+                "related_transaction_id": None,
                 "transaction_type": "allocation",
                 "credits_amount": 10,
                 "credits_before": 60,
@@ -151,6 +175,8 @@ def test_added_credits_explain_the_balance_that_calls_have_moved(clock: FakeCloc
                 "team_id": "acme-dev",
                 "organization_id": "org_acme",
                 "job_id": None,
+                "call_id": None,
+                "related_transaction_id": None,
                 "transaction_type": "allocation",
                 "credits_amount": 100,
                 "credits_before": 0,

@@ -23,7 +23,7 @@ from tollgate.http.openapi_examples import EXAMPLES
 
 ERRORS = {"400", "401", "403", "404", "409", "413", "422", "429", "500", "503"}
 PAGES = {"/openapi.json", "/docs", "/redoc"}
-METHODS = {"get", "post", "put", "delete"}
+METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 @pytest.fixture(scope="module")

@@ -236,6 +236,18 @@ def test_items_of_every_type_come_back_as_they_were(db: Any) -> None:
     assert found["Items"] == [item]
 
 
+def test_small_numbers_add_up(db: Any) -> None:
+    """Sums of a few quanta have no point and no exponent, or the next sum would fail."""
+    for sign, left in (("+", "0.0000000001"), ("+", "0.0000000002"), ("-", "0.0000000001")):
+        db.update_item(
+            TableName=TABLE,
+            Key=key("A"),
+            UpdateExpression=f"SET n = if_not_exists(n, :zero) {sign} :n",
+            ExpressionAttributeValues={":zero": {"N": "0"}, ":n": {"N": "0.0000000001"}},
+        )
+        assert db.get_item(TableName=TABLE, Key=key("A"))["Item"]["n"] == {"N": left}
+
+
 def test_a_failed_update_leaves_no_new_item(db: Any) -> None:
     with pytest.raises(ClientError, match="does not exist in the item"):
         db.update_item(

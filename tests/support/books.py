@@ -46,14 +46,14 @@ def books(team_id: str) -> Books:
     items = all_items()
     uid = next(item["uid"] for item in items if item["kind"] == "team" and item["team_id"] == team_id)
     under = [item for item in items if item["PK"] == f"ACCOUNT#{uid}"]
-    hot = next(item for item in under if item["SK"] == "HOT#0")
+    hot = [item for item in under if item["SK"].startswith("HOT#")]
     return Books(
-        available=hot["av"],
-        allocated=hot["al"],
-        holds={hold_id: hold["a"] for hold_id, hold in hot["h"].items()},
-        spent_usd=hot["us"],
-        tokens=int(hot["tk"]),
-        calls=int(hot["cn"]),
+        available=sum((item["av"] for item in hot), ZERO),
+        allocated=sum((item.get("al", ZERO) for item in hot), ZERO),
+        holds={hold_id: hold["a"] for item in hot for hold_id, hold in item["h"].items()},
+        spent_usd=sum((item["us"] for item in hot), ZERO),
+        tokens=sum(int(item["tk"]) for item in hot),
+        calls=sum(int(item["cn"]) for item in hot),
         ledger=[item for item in under if item["SK"].startswith("TX#")],
         records=[item for item in items if item["kind"] == "call" and item.get("team_id") == team_id],
     )

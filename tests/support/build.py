@@ -39,10 +39,50 @@ def access_group(group_name: str = "acme-models", **fields: Any) -> dict[str, An
     return _made("/api/model-access-groups/create", {"group_name": group_name} | fields)
 
 
+def budget(scope: str, scope_id: str, **fields: Any) -> dict[str, Any]:
+    """The limits of a scope, set through the API: its answer."""
+    answer = call("PUT", f"/api/budgets/{scope}/{scope_id}", fields)
+    assert answer.status == 200, answer.text
+    made: dict[str, Any] = answer.body
+    return made
+
+
+def user(user_id: str = "ana", **fields: Any) -> dict[str, Any]:
+    """A created user: the service's answer."""
+    from tollgate.users.model import CreateUser
+    from tollgate.users.service import user_service
+
+    request = CreateUser.model_validate({"user_id": user_id} | fields)
+    return user_service().create(owner(), request).model_dump(mode="json")
+
+
+def member(scope: str, owner_id: str, user_id: str = "ana", **fields: Any) -> dict[str, Any]:
+    """A user made a member of a team (``team-member``) or an organization: the service's answer."""
+    from tollgate.limits.model import Scope
+    from tollgate.tenants.members import member_service
+    from tollgate.users.model import AddMember
+
+    request = AddMember.model_validate({"user_id": user_id} | fields)
+    return member_service().add(owner(), Scope(scope), owner_id, request).model_dump(mode="json")
+
+
+def owner() -> Any:
+    """Whom the master key stands for, where there is no endpoint yet."""
+    from tollgate.auth.principal import ActorKind, Principal, Role
+
+    return Principal("default_user_id", ActorKind.PLATFORM, platform_role=Role.PLATFORM_OWNER)
+
+
 def provider_credential(**fields: Any) -> dict[str, Any]:
     """A created provider credential, of the platform unless ``organization_id`` is given."""
     request = {"provider": "openai", "credential_name": "main", "api_key": "sk-provider-secret"} | fields
     return _made("/api/provider-credentials/create", request)
+
+
+def alert_rule(**fields: Any) -> dict[str, Any]:
+    """A created alert rule, of the platform and with a webhook unless ``fields`` say otherwise."""
+    request = {"channel": "webhook", "url": "https://hooks.example.com/tollgate"} | fields
+    return _made("/api/alerts", request)
 
 
 def _made(path: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,11 @@ from tests.support import build
 from tests.support.api import ROUTES, call
 from tests.support.environment import empty_table
 from tests.support.items import put_raw, raw_items
+from tollgate.core import ids
+from tollgate.table import keys
 
 CANARY = "sk-canary-3f1b9c"
+INTERRUPTED = "019283f1-7a00-7000-8000-00000000abcd"
 _VARIABLE = re.compile(r"\{(\w+)\+?\}")
 
 # Values that no item of the world has.
@@ -28,6 +31,9 @@ UNKNOWN = {
     "group_name": "no-group",
     "credential_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "provider": "anthropic",
+    "scope": "planet",
+    "scope_id": "no-team",
+    "rule_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
 }
 
 
@@ -94,7 +100,16 @@ class World:
         self.team_key = build.team("acme-dev", access_groups=["acme-models"], credits_allocated=100)["virtual_key"]
         self.sister_key = build.team("acme-prod")["virtual_key"]
         self.foreign_key = build.team("other-dev", "org_other")["virtual_key"]
+        build.budget("shared", "starter", max_budget=50, budget_duration="1mo")
+        build.budget("customer", "end-user-7", rpm_limit=10)
+        build.budget("tag", "batch", max_budget=20)
+        build.budget("platform", "platform", rpm_limit=100_000)
+        build.user("ana", email="ana@example.com")
+        build.member("team-member", "acme-dev", "ana")
+        build.member("organization-member", "org_acme", "ana", role="org_owner")
         credential = build.provider_credential(organization_id="org_acme", api_key=CANARY)
+        rule = build.alert_rule(team_id="acme-dev", secret=CANARY)
+        call("POST", f"/api/alerts/{rule['rule_id']}/test")
         self.values = {
             "organization_id": "org_acme",
             "team_id": "acme-dev",
@@ -103,6 +118,9 @@ class World:
             "group_name": "acme-models",
             "credential_id": credential["credential_id"],
             "provider": "openai",
+            "scope": "team",
+            "scope_id": "acme-dev",
+            "rule_id": rule["rule_id"],
         }
 
     def changed(self) -> bool:
@@ -124,13 +142,48 @@ def _suspend_teams() -> None:
         call("POST", f"/api/teams/{team}/suspend")
 
 
+def _interrupted_call() -> None:
+    """The record of a call whose process died, charged as reserved."""
+    (uid,) = [item["uid"]["S"] for item in raw_items() if item["PK"]["S"] == keys.team("acme-dev") and "uid" in item]
+    record = {
+        "PK": keys.call(ids.hold_id_of(INTERRUPTED)),
+        "SK": keys.ENTITY,
+        "GSI1PK": keys.calls_of(uid, "2024-10-31"),
+        "GSI1SK": INTERRUPTED,
+        "kind": "call",
+        "call_id": INTERRUPTED,
+        "team_uid": uid,
+        "outcome": "interrupted",
+    }
+    put_raw([{name: {"S": value} for name, value in record.items()} | {"credits_charged": {"N": "0.75"}}])
+
+
 _TEAM = {"team_id": "acme-dev"}
+_SPAN = {"start_date": "2026-03-01", "end_date": "2026-03-31"}
+_LIMITS = {
+    "max_budget": 100,
+    "soft_budget": 80.5,
+    "budget_duration": "30d",
+    "tpm_limit": 100_000,
+    "rpm_limit": 60,
+    "tpd_limit": 1_000_000,
+    "max_parallel_requests": 4,
+    "model_max_budget": {"fast": {"budget_limit": 10, "time_period": "1d"}},
+    "model_rpm_limit": {"fast": 30},
+    "model_tpm_limit": {"fast": 10_000},
+    "allowed_models": ["fast"],
+    "temp_budget_increase": 5,
+    "temp_budget_expiry": "2099-01-01T00:00:00Z",
+    "budget_id": "starter",
+}
 
 REQUESTS: dict[str, Valid] = {
-    "CreateOrganization": Valid({"organization_id": "org_new", "name": "New", "metadata": {"tier": "gold"}}),
+    "CreateOrganization": Valid(
+        {"organization_id": "org_new", "name": "New", "metadata": {"tier": "gold"}, "tags": ["gold"], **_LIMITS}
+    ),
     "ListOrganizations": Valid(query={"search": "acme", "status": "active", "limit": "5", "offset": "0"}),
     "GetOrganization": Valid(),
-    "UpdateOrganization": Valid({"name": "Renamed", "metadata": {}}),
+    "UpdateOrganization": Valid({"name": "Renamed", "metadata": {}, "tags": ["gold"], "rollover": "next", **_LIMITS}),
     "DeleteOrganization": Valid(before=_suspend_teams),
     "SetOrganizationStatus": Valid({"status": "suspended", "reason": "unpaid"}),
     "ListOrganizationTeams": Valid(query={"limit": "5"}),
@@ -146,6 +199,8 @@ REQUESTS: dict[str, Valid] = {
             "tokens_per_credit": 500,
             "cost_markup_percentage": 12.5,
             "metadata": {"a": 1},
+            "tags": ["batch"],
+            **_LIMITS,
         }
     ),
     "ListTeams": Valid(query={"organization_id": "org_acme", "search": "acme", "status": "active", "limit": "5"}),
@@ -159,6 +214,8 @@ REQUESTS: dict[str, Valid] = {
             "tokens_per_credit": 500,
             "cost_markup_percentage": 12.5,
             "metadata": {"a": 1},
+            "tags": ["batch"],
+            **_LIMITS,
         }
     ),
     "DeleteTeam": Valid(query={"force": "true"}),
@@ -166,11 +223,62 @@ REQUESTS: dict[str, Valid] = {
     "ResumeTeam": Valid({"reason": "paid"}),
     "PauseTeam": Valid({"reason": "maintenance"}),
     "RotateTeamKey": Valid(),
-    "IssueKey": Valid({"key_alias": "ci", "duration": "30d", "models": ["fast"]}),
+    "IssueKey": Valid(
+        {
+            "key_alias": "ci",
+            "duration": "30d",
+            "models": ["fast"],
+            "user_id": "ana",
+            "tags": ["ci"],
+            "metadata": {"a": 1},
+            **_LIMITS,
+        }
+    ),
+    "UpdateKey": Valid(
+        {
+            "key_alias": "renamed",
+            "blocked": True,
+            "expires_at": "2099-01-01T00:00:00Z",
+            "models": ["fast"],
+            "tags": ["ci"],
+            "metadata": {"a": 1},
+            **_LIMITS,
+        }
+    ),
+    "GetBudget": Valid(),
+    "SetBudget": Valid(_LIMITS),
+    "DeleteBudget": Valid(),
+    "AdjustBudget": Valid(
+        {"spend": 1.5, "reason": "migrated"},
+        before=lambda: call("PUT", "/api/budgets/team/acme-dev", {"max_budget": 10}),
+    ),
+    "ListBudgets": Valid(query={"scope": "shared", "limit": "5"}),
     "ListKeys": Valid(query={"limit": "5"}),
     "RevokeKey": Valid(),
     "AddCredits": Valid({"team_id": "acme-dev", "amount": 5, "description": "top-up"}),
     "GetCreditBalance": Valid(query=_TEAM),
+    "TransferCredits": Valid(
+        {"team_id": "acme-dev", "amount": 2.5, "direction": "to_organization", "description": "unused"}
+    ),
+    "RefundCredits": Valid(
+        {"team_id": "acme-dev", "call_id": INTERRUPTED, "amount": 0.5, "reason": "interrupted"},
+        before=_interrupted_call,
+    ),
+    "AdjustCredits": Valid({"team_id": "acme-dev", "amount": -1.5, "reason": "counted twice"}),
+    "GetCreditSettings": Valid(query=_TEAM),
+    "UpdateCreditSettings": Valid(
+        {
+            "limit_mode": "soft",
+            "credit_limit": 100,
+            "auto_refill": True,
+            "refill_amount": 50,
+            "refill_period": "weekly",
+            "suspend_at_zero": True,
+            "grace_period_hours": 24,
+            "alert_at_percentage": [50, 80],
+        },
+        query=_TEAM,
+    ),
     "ListCreditTransactions": Valid(query=_TEAM | {"limit": "5"}),
     "CreateModelAlias": Valid(
         {
@@ -216,7 +324,34 @@ REQUESTS: dict[str, Valid] = {
     "DeleteProviderCredential": Valid(),
     "ActivateProviderCredential": Valid(),
     "DeactivateProviderCredential": Valid(),
+    "GetOrganizationUsage": Valid(query={"period": "2026-03"}),
+    "GetOrganizationTimeline": Valid(query=_SPAN | {"granularity": "week"}),
+    "GetTeamUsage": Valid(query={"period": "all"}),
+    "GetTeamTimeline": Valid(query=_SPAN | {"granularity": "hour"}),
+    "GetUsage": Valid(query=_SPAN | {"scope": "team", "id": "acme-dev", "group_by": "model", "limit": "5"}),
     "ListAuditLogs": Valid(query={"limit": "5"}),
+    "CreateAlertRule": Valid(
+        {
+            "organization_id": "org_acme",
+            "name": "to the pager",
+            "channel": "webhook",
+            "url": "https://hooks.example.com/pager",
+            "secret": CANARY,
+            "events": ["budget.threshold", "error_rate.high"],
+            "thresholds": [50, 99.5],
+            "thresholds_left": [5, 0],
+            "error_rate_percent": 2.5,
+            "error_rate_min_calls": 20,
+            "is_active": True,
+        },
+        status=201,
+    ),
+    "ListAlertRules": Valid(query={"team_id": "acme-dev", "limit": "5"}),
+    "ListAlertHistory": Valid(query={"organization_id": "org_acme", "event": "alert.test", "limit": "5"}),
+    "GetAlertRule": Valid(),
+    "UpdateAlertRule": Valid({"name": "renamed", "url": "https://hooks.example.com/2", "secret": CANARY}),
+    "DeleteAlertRule": Valid(),
+    "TestAlertRule": Valid(status=202),
     "Health": Valid(),
     "OpenApi": Valid(),
     "SwaggerUi": Valid(),

@@ -134,8 +134,8 @@ def policies(template: Template) -> Iterator[str]:
 
 
 def sealed_secrets(template: Template) -> Iterator[str]:
-    """Only CredentialsRole encrypts and only ProxyRole decrypts, and neither without a context."""
-    allowed = {"kms:Encrypt": "CredentialsRole", "kms:Decrypt": "ProxyRole"}
+    """CredentialsRole encrypts, and only proxy and alerts decrypt; nobody without a context."""
+    allowed = {"kms:Encrypt": {"CredentialsRole"}, "kms:Decrypt": {"ProxyRole", "AlertsRole"}}
     seen = set()
     for name, statement in statements({"Resources": _resources(template, "AWS::IAM::Role", "AWS::IAM::ManagedPolicy")}):
         actions = statement["Action"]
@@ -143,7 +143,7 @@ def sealed_secrets(template: Template) -> Iterator[str]:
             if not action.startswith("kms:"):
                 continue
             seen.add(action)
-            if allowed.get(action) != name:
+            if name not in allowed.get(action, set()):
                 yield f"{name} allows {action}"
             if statement.get("Condition") != {"Null": {"kms:EncryptionContextKeys": "false"}}:
                 yield f"{name} allows {action} without an encryption context"

@@ -13,23 +13,26 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import unquote
 
 import pytest
 
-from tests.support import docs
-from tests.support.api import FUNCTIONS
+from tests.support import calls, docs
+from tests.support.api import FUNCTIONS, call
 from tests.support.docs import ROOT
 from tests.support.environment import empty_table
 from tests.support.items import all_items
-from tests.support.requests import World
+from tests.support.requests import REQUESTS, World
 from tollgate.core import ids
 from tollgate.metering import counters, records
 from tollgate.metering.model import Call, Entitlement
 from tollgate.table import keys
 from tollgate.telemetry import Event
+from workers import close_days
 
 DATA_MODEL = (ROOT / "docs/data-model.md").read_text()
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
@@ -38,7 +41,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 KEYS = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "DUEPK", "DUESK")
 ABSENT = "–"  # noqa: RUF001 (the chart's own sign)
 # Values of builders' arguments, and what the module is made of.
-NO_KEYS = {"PLATFORM", "NO_ORGANIZATION", "SWEEP_PARTITIONS", "encoded"}
+NO_KEYS = {"PLATFORM", "NO_ORGANIZATION", "SWEEP_PARTITIONS", "REFILL_PARTITIONS", "encoded"}
+# Where ranges of sort keys end.
+NO_KEYS |= {"usage_days_end", "usage_hours_end", "usage_teams_end"}
 
 Row = dict[str, str]
 
@@ -64,6 +69,8 @@ def chart(k: Any) -> list[tuple[str, Row]]:
     by_creation = k.by_creation("{created_at}", "{team_id}")
     team = {"PK": k.team("{team_id}"), "SK": k.ENTITY, "GSI1PK": k.teams_of("{organization_uid}")}
     team |= {"GSI1SK": by_creation, "GSI2PK": k.TEAMS, "GSI2SK": by_creation}
+    refilled = {"DUEPK": k.refill("{partition}"), "DUESK": "{due}"}
+    organization, team = organization | refilled, team | refilled
     key = {"PK": k.key("{key_id}"), "SK": k.ENTITY}
     key |= {"GSI1PK": k.keys_of("{team_uid}"), "GSI1SK": k.by_creation("{created_at}", "{key_id}")}
     account = {"PK": k.account("{team_uid}"), "SK": k.counter(), "DUEPK": k.sweep("{partition}"), "DUESK": "{due}"}
@@ -74,7 +81,23 @@ def chart(k: Any) -> list[tuple[str, Row]]:
     credential |= {"GSI1PK": k.credentials_of("{organization_uid}"), "GSI1SK": by_creation}
     credential |= {"GSI2PK": k.CREDENTIALS, "GSI2SK": by_creation}
     pointers = {"PK": k.credentials_of("{organization_uid}")}
+    alert_rule = {"PK": k.alert_rule("{rule_id}"), "SK": k.ENTITY, "GSI1PK": k.alert_rules_of("{owner_uid}")}
+    by_creation = k.by_creation("{created_at}", "{rule_id}")
+    alert_rule |= {"GSI1SK": by_creation, "GSI2PK": k.ALERT_RULES, "GSI2SK": by_creation}
+    by_creation = k.by_creation("{created_at}", "{alert_id}")
+    alert = {"PK": k.alert("{alert_id}"), "SK": k.ENTITY, "GSI1PK": k.alerts_of("{organization_uid}")}
+    alert |= {"GSI1SK": by_creation, "GSI2PK": k.ALERTS, "GSI2SK": by_creation}
+    alert |= {"DUEPK": k.DELIVERIES, "DUESK": "{due_at}"}
     audit = {"PK": k.audit_of("{organization_uid}"), "SK": "{audit_id}", "GSI1PK": k.AUDIT, "GSI1SK": "{audit_id}"}
+
+    def created(name: str) -> str:
+        return str(k.by_creation("{created_at}", name))
+
+    membership = {"PK": k.members_of("{owner_uid}"), "SK": k.member("{user_uid}")}
+    membership |= {"GSI1PK": k.memberships_of("{user_uid}"), "GSI1SK": created("{owner_id}")}
+    customer = {"PK": k.customer("{customer_id}"), "SK": k.ENTITY}
+    customer |= {"GSI1PK": k.CUSTOMERS, "GSI1SK": created("{customer_id}")}
+    budget = {"PK": k.budget("{budget_id}"), "SK": k.ENTITY, "GSI1PK": k.BUDGETS, "GSI1SK": created("{budget_id}")}
     return [
         ("organization", organization),
         ("team", team),
@@ -82,7 +105,9 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("metadata", {"PK": k.team("{team_id}"), "SK": k.METADATA}),
         ("key", key),
         ("account", account),
-        ("transaction", {"PK": k.account("{team_uid}"), "SK": k.transaction("{transaction_id}")}),
+        ("transaction", {"PK": k.account("{owner_uid}"), "SK": k.transaction("{transaction_id}")}),
+        ("booked", {"PK": k.account("{owner_uid}"), "SK": k.booked("{cause}", "{which}")}),
+        ("idempotent", {"PK": k.idempotent("{digest}"), "SK": k.ENTITY}),
         ("call", call),
         ("model", {"PK": k.CATALOGUE, "SK": k.model("{alias}")}),
         ("access_group", {"PK": k.CATALOGUE, "SK": k.access_group("{group_name}")}),
@@ -92,6 +117,47 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("credential_pointer", pointers | {"SK": k.active_credential("{provider}")}),
         ("credential_pointer", pointers | {"SK": k.credential_name("{credential_name}")}),
         ("audit_event", audit),
+        *_usage(k),
+        ("alert_rule", alert_rule),
+        ("alert", alert),
+        ("metadata", {"PK": k.key("{key_id}"), "SK": k.METADATA}),
+        ("metadata", {"PK": k.user("{user_id}"), "SK": k.METADATA}),
+        ("user", {"PK": k.user("{user_id}"), "SK": k.ENTITY, "GSI1PK": k.USERS, "GSI1SK": created("{user_id}")}),
+        ("user_email", {"PK": k.email("{email}"), "SK": k.ENTITY}),
+        ("membership", membership),
+        ("platform_limits", {"PK": k.CATALOGUE, "SK": k.PLATFORM_LIMITS}),
+        ("tag", {"PK": k.CATALOGUE, "SK": k.tag("{tag}")}),
+        ("customer", customer),
+        ("budget", budget),
+    ]
+
+
+def _usage(k: Any) -> list[tuple[str, Row]]:
+    """The rows of usage: buckets, what they are found by, and the sums of closed days."""
+    owner, day = k.usage_of(k.USAGE_OWNER, "{owner_uid}"), k.usage_day("{day}", "{owner_uid}", "{dimensions}")
+    hour = k.usage_hour("{hour}", "{owner_uid}")
+    sliced = {"PK": owner, "SK": day, "GSI2PK": k.usage_slice("{slice}"), "GSI2SK": day}
+    of_organization = {"GSI1PK": k.usage_in("{organization_uid}")}
+    scopes = {
+        k.USAGE_KEY: "{key_id}",
+        k.USAGE_USER: "{user_id}",
+        k.USAGE_CUSTOMER: "{customer_id}",
+        k.USAGE_PROJECT: "{project_id}",
+        k.USAGE_TAG: "{tag}",
+    }
+    whole = k.usage_day("{day}", k.USAGE_ALL_OWNERS, "{dimensions}")
+    organization = k.usage_of(k.USAGE_ORGANIZATION, "{organization_uid}")
+    return [
+        ("usage", sliced | of_organization | {"GSI1SK": day}),
+        ("usage", sliced),
+        ("usage", {"PK": owner, "SK": hour} | of_organization | {"GSI1SK": hour}),
+        ("usage", {"PK": owner, "SK": hour}),
+        *(("usage", {"PK": k.usage_of(scope, name), "SK": day}) for scope, name in scopes.items()),
+        ("usage_names", {"PK": owner, "SK": k.usage_names("{month}")}),
+        ("usage_sum", {"PK": organization, "SK": whole}),
+        ("usage_sum", {"PK": organization, "SK": k.usage_team("{day}", "{owner_uid}")}),
+        ("usage_sum", {"PK": k.usage_of(k.USAGE_PLATFORM, "platform"), "SK": whole}),
+        ("usage_day", {"PK": k.USAGE_DAYS, "SK": "{day}"}),
     ]
 
 
@@ -130,12 +196,24 @@ def test_real_items_are_in_the_chart() -> None:
     """The chart against items that the API and the proxy's own code write."""
     empty_table()
     World().build()
+    _move_credits()
     seen = set()
-    for item in [*all_items(), *_items_of_a_call()]:
+    for item in [*all_items(), *_items_of_a_call(), *_items_of_usage()]:
         rows = [row for kind, row in chart(keys) if kind == item["kind"]]
         assert any(_fits(item, row) for row in rows), item
         seen.add(item["kind"])
     assert seen == {kind for kind, _ in chart(keys)}
+
+
+def _move_credits() -> None:
+    """A refund under an Idempotency-Key, and a team that refills."""
+    valid = REQUESTS["RefundCredits"]
+    assert valid.before is not None
+    valid.before()
+    refund = call("POST", "/api/credits/refund", valid.body, headers={"Idempotency-Key": "a"})
+    refills = REQUESTS["UpdateCreditSettings"]
+    settings = call("PUT", "/api/credits/settings", refills.body, query=refills.query)
+    assert (refund.status, settings.status) == (200, 200)
 
 
 def _items_of_a_call() -> list[dict[str, Any]]:
@@ -147,6 +225,17 @@ def _items_of_a_call() -> list[dict[str, Any]]:
     record = {name: value["S"] for name, value in records.record_item(call).items() if "S" in value}
     account = {"kind": "account", "PK": keys.account("uid"), "SK": keys.counter()}
     return [record, account | {"DUEPK": counters.queue_of("uid"), "DUESK": counters.due(1)}]
+
+
+def _items_of_usage() -> list[dict[str, Any]]:
+    """What the stream's consumer and the closing of days write."""
+    yesterday = datetime.now(UTC) - timedelta(days=2)
+    names = {"key_id": "k", "user_id": "u", "customer_id": "c", "project_id": "p", "tags": ["a#b"]}
+    calls.counted([calls.record(yesterday, team_uid="t", organization_uid="o", **names), calls.record(yesterday)])
+    later = time.time() + 3600
+    with patch("time.time", lambda: later):
+        close_days.handler({}, None)
+    return [item for item in all_items() if item["kind"].startswith("usage")]
 
 
 def _fits(item: dict[str, Any], row: Row) -> bool:

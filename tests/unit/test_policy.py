@@ -74,6 +74,11 @@ READS = {
     Action.MODEL_READ,
     Action.CREDENTIAL_READ,
     Action.AUDIT_READ,
+    Action.ALERT_READ,
+    Action.BUDGET_LIST,
+    Action.BUDGET_READ,
+    Action.USER_READ,
+    Action.MEMBER_READ,
 }
 
 
@@ -85,12 +90,23 @@ def test_a_team_key_reads_its_team_and_its_credits() -> None:
     assert {action for action, roles in GRANTS.items() if Role.TEAM_KEY in roles} == {
         Action.TEAM_READ,
         Action.CREDITS_READ,
+        Action.BUDGET_READ,
     }
+
+
+def test_an_organization_limits_what_is_in_it_but_not_itself() -> None:
+    for role in (Role.ORG_OWNER, Role.ORG_ADMIN):
+        assert outcome(role, Action.BUDGET_WRITE, OWN) == "allowed"
+        assert outcome(role, Action.BUDGET_WRITE, FOREIGN) == "missing"
+        assert outcome(role, Action.ORGANIZATION_LIMIT, Owner("org_acme")) == "forbidden"
+        assert outcome(role, Action.BUDGET_ADJUST, OWN) == "forbidden"
 
 
 def test_only_platform_roles_make_credits_and_suspend_organizations() -> None:
     makers = {Role.PLATFORM_OWNER, Role.PLATFORM_ADMIN}
     assert GRANTS[Action.CREDITS_ADD] == GRANTS[Action.ORGANIZATION_SET_STATUS] == makers
+    for action in (Action.CREDITS_RECLAIM, Action.CREDITS_REFUND, Action.CREDITS_ADJUST, Action.CREDITS_CONFIGURE):
+        assert GRANTS[action] == makers
 
 
 def test_a_foreign_resource_is_missing_in_the_words_of_an_unknown_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from pynamodb.exceptions import CancellationReason, TransactWriteError, VerboseClientError
 
 from tests.support import build
@@ -37,3 +38,16 @@ def test_a_conflict_is_tried_again(table: None, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.undo()
     name = "New" if status == 200 else "Name of org_acme"
     assert call("GET", "/api/organizations/org_acme").body["name"] == name
+
+
+def test_a_connection_that_is_lost_is_told_as_such(table: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it took effect is not known: the caller gets 503, and an Idempotency-Key makes asking again safe."""
+    build.organization()
+
+    def lost(**_: Any) -> Any:
+        raise TransactWriteError("no answer", ReadTimeoutError(endpoint_url="http://dynamodb"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Item._get_connection().connection, "transact_write_items", lost)
+        answer = call("PUT", "/api/organizations/org_acme", {"name": "New"})
+    assert (answer.status, answer.body["code"], answer.headers["retry-after"]) == (503, "store_unavailable", "1")

@@ -1,23 +1,20 @@
-"""GET /api/credits/transactions: a team's ledger, newest first, paged."""
-
-from typing import Annotated
-
-from aws_lambda_powertools.event_handler.openapi.params import Query
+"""GET /api/credits/transactions: the ledger of a team or an organization, newest first, paged."""
 
 from tollgate.auth.policy import Action
-from tollgate.credits.model import TransactionList
+from tollgate.credits.model import OfAccount, TransactionList
 from tollgate.credits.service import credit_service
 from tollgate.http.api import admin_api
-from tollgate.http.dependencies import Caller, Paging
+from tollgate.http.dependencies import AccountOrganization, AccountTeam, Caller, Paging
 
 app = admin_api(Action.CREDITS_READ)
 
 
 @app.get("/api/credits/transactions", summary="List credit transactions", tags=["Credits"])
 def list_credit_transactions(
-    team_id: Annotated[str, Query(min_length=1, max_length=256)], caller: Caller, paging: Paging
+    caller: Caller, paging: Paging, team_id: AccountTeam = None, organization_id: AccountOrganization = None
 ) -> TransactionList:
-    return credit_service().transactions(caller, team_id, paging.request())
+    named = OfAccount(team_id=team_id, organization_id=organization_id)
+    return credit_service().transactions(caller, named, paging.request())
 
 
 handler = app.resolve

@@ -24,6 +24,10 @@ class Event(StrEnum):
     OVERRUN = "call_overrun"
     UNSETTLED = "call_unsettled"
     RELEASE_FAILED = "release_failed"
+    ACCOUNT_UNTENDED = "account_untended"
+    ACCOUNTS_TENDED = "accounts_tended"
+    UNCOUNTED = "calls_uncounted"
+    DAYS_CLOSED = "days_closed"
 
 
 def count(name: str, value: float = 1) -> None:

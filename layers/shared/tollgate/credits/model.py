@@ -11,8 +11,23 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tollgate.core import money
-from tollgate.core.fields import Amount, PositiveCredits, Reason, RequestModel, ResponseModel, Timestamp
+from tollgate.core.fields import (
+    Amount,
+    CreditAmount,
+    CreditChange,
+    PositiveCredits,
+    Reason,
+    RequestModel,
+    ResponseModel,
+    Timestamp,
+)
 from tollgate.core.money import ZERO
+from tollgate.limits.account import AccountSettings, CreditsSource
+from tollgate.limits.account_fields import AccountSettingsAnswer
+from tollgate.organizations.model import Organization
+from tollgate.teams.model import Team
+
+OwnerId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class TransactionType(StrEnum):
@@ -26,6 +41,65 @@ class TransactionType(StrEnum):
     TRANSFER_IN = "transfer_in"
     TRANSFER_OUT = "transfer_out"
 
+    @property
+    def allocates(self) -> bool:
+        """Whether it changes what was allocated; the others change what was used (contract 3.1)."""
+        return self not in {TransactionType.DEDUCTION, TransactionType.REFUND}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOwner:
+    """A team or an organization, as the owner of an account; exactly one of both is set."""
+
+    team: Team | None = None
+    organization: Organization | None = None
+
+    @property
+    def _entity(self) -> Team | Organization:
+        entity = self.team or self.organization
+        if entity is None:
+            raise AssertionError
+        return entity
+
+    @property
+    def uid(self) -> str:
+        return self._entity.uid
+
+    @property
+    def counter_items(self) -> int:
+        """Over how many items the account is spread (decision 14)."""
+        return self._entity.account_items
+
+    @property
+    def settings(self) -> AccountSettings:
+        return self._entity.account
+
+    @property
+    def status(self) -> str:
+        return self._entity.status
+
+    @property
+    def team_id(self) -> str | None:
+        return self.team.team_id if self.team else None
+
+    @property
+    def organization_id(self) -> str | None:
+        return self._entity.organization_id
+
+    @property
+    def organization_uid(self) -> str | None:
+        return self.team.organization_uid if self.team else self.uid
+
+    @property
+    def credits_source(self) -> CreditsSource | None:
+        """Who pays for the team's calls: not always the account that it owns."""
+        return self.team.credits_source if self.team else None
+
+    @property
+    def name(self) -> str:
+        """As messages about credits call it."""
+        return "Team" if self.team else "Organization"
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -35,6 +109,7 @@ class Account:
         available: credits neither used nor held.
         held: credits reserved by calls in flight.
         entries: length of the ledger.
+        shards: what each of its counter items has available, the first one's first.
     """
 
     allocated: Decimal = ZERO
@@ -43,6 +118,7 @@ class Account:
     cost_usd: Decimal = ZERO
     jobs: int = 0
     entries: int = 0
+    shards: tuple[Decimal, ...] = ()
 
     @property
     def remaining(self) -> Decimal:
@@ -52,6 +128,11 @@ class Account:
     @property
     def used(self) -> Decimal:
         return self.allocated - self.remaining
+
+    @property
+    def overage(self) -> Decimal:
+        """What a soft or unlimited account has used beyond its credits."""
+        return max(-self.remaining, ZERO)
 
     @property
     def percentage_used(self) -> Decimal | None:
@@ -72,38 +153,129 @@ class Transaction:
     actor: str
     created_at: datetime
     job_id: str | None = None
+    call_id: str | None = None
+    related_transaction_id: str | None = None
 
 
-class AddCredits(RequestModel):
-    team_id: Annotated[str, Field(min_length=1, max_length=256)]
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A ledger entry to be, with the account as it was read."""
+
+    owner: AccountOwner
+    account: Account
+    entry: Transaction
+
+    @property
+    def allocated(self) -> Decimal:
+        """What it adds to the credits allocated."""
+        return self.entry.amount if self.entry.transaction_type.allocates else ZERO
+
+    @property
+    def ends_grace(self) -> bool:
+        return self.owner.settings.grace_until is not None and self.entry.after > ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedCall:
+    """What a refund has to know of a call: who was charged how much, and whether nobody saw its end (Q-16)."""
+
+    call_id: str
+    account_uid: str
+    credits: Decimal
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What an entry is made for, where there may be only one: the marker of it is in the entry's transaction."""
+
+    what: str
+    which: str
+
+
+class OfAccount(RequestModel):
+    """Names an account by its owner: exactly one of both (Q-26)."""
+
+    team_id: OwnerId | None = None
+    organization_id: OwnerId | None = None
+
+
+class AddCredits(OfAccount):
     amount: PositiveCredits
     description: Reason | None = None
 
 
+class Direction(StrEnum):
+    TO_TEAM = "to_team"
+    TO_ORGANIZATION = "to_organization"
+
+
+class TransferCredits(RequestModel):
+    """Between a team and the organization that it is in."""
+
+    team_id: OwnerId
+    amount: CreditAmount
+    direction: Direction = Direction.TO_TEAM
+    description: Reason | None = None
+
+
+class RefundCredits(OfAccount):
+    """By exactly one of ``call_id`` and ``transaction_id``; without ``amount`` all that was charged."""
+
+    call_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    transaction_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    amount: CreditAmount | None = None
+    reason: Reason
+
+
+class AdjustCredits(OfAccount):
+    """``amount`` is signed; what calls hold is not taken."""
+
+    amount: CreditChange
+    reason: Reason
+
+
 class CreditsAdded(ResponseModel):
-    team_id: str
+    team_id: str | None
+    organization_id: str | None
     credits_added: int
     credits_remaining: Amount
     transaction_id: str
 
 
-class CreditBalance(ResponseModel):
-    team_id: str
+class CreditBalance(AccountSettingsAnswer):
+    """``team_id`` is null for an organization's account, ``credits_source`` as well."""
+
+    team_id: str | None
+    organization_id: str | None
     credits_remaining: Amount
     credits_allocated: Amount
     credits_used: Amount
     credits_reserved: Amount
+    overage: Amount
     percentage_used: Amount | None
     status: str
+    credits_source: CreditsSource | None
+    suspended: Annotated[bool, Field(description="calls are refused because of `suspend_at_zero`")]
+
+
+class CreditSettings(AccountSettingsAnswer):
+    """``credits_source`` is changed with the team."""
+
+    team_id: str | None
+    organization_id: str | None
+    credits_source: CreditsSource | None
 
 
 class TransactionEntry(ResponseModel):
     """One ledger entry in both documented spellings (D-19)."""
 
     transaction_id: str
-    team_id: str
+    team_id: str | None
     organization_id: str | None
     job_id: str | None
+    call_id: str | None
+    related_transaction_id: str | None
     transaction_type: TransactionType
     credits_amount: Amount
     credits_before: Amount
@@ -117,12 +289,14 @@ class TransactionEntry(ResponseModel):
     balance_after: Amount
 
     @classmethod
-    def of(cls, entry: Transaction, team_id: str, organization_id: str | None) -> TransactionEntry:
+    def of(cls, entry: Transaction, owner: AccountOwner) -> TransactionEntry:
         return cls(
             transaction_id=entry.transaction_id,
-            team_id=team_id,
-            organization_id=organization_id,
+            team_id=owner.team_id,
+            organization_id=owner.organization_id,
             job_id=entry.job_id,
+            call_id=entry.call_id,
+            related_transaction_id=entry.related_transaction_id,
             transaction_type=entry.transaction_type,
             credits_amount=entry.amount,
             credits_before=entry.before,
@@ -138,7 +312,20 @@ class TransactionEntry(ResponseModel):
 
 
 class TransactionList(ResponseModel):
-    team_id: str
+    team_id: str | None
+    organization_id: str | None
     total: int
     transactions: list[TransactionEntry]
     next_cursor: str | None = None
+
+
+class CreditsTransferred(ResponseModel):
+    """``transactions`` are the line of whom it was taken from, then that of whom it was given to."""
+
+    team_id: str
+    organization_id: str
+    direction: Direction
+    credits_transferred: Amount
+    team_credits_remaining: Amount
+    organization_credits_remaining: Amount
+    transactions: list[TransactionEntry]

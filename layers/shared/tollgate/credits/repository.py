@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import unquote
 
-from tollgate.core import clock
+from pynamodb.expressions.update import Action
+
+from tollgate.core import clock, ids
+from tollgate.core.errors import TollgateError
 from tollgate.core.money import ZERO
 from tollgate.core.pagination import Page, PageRequest
-from tollgate.credits.items import AccountItem, TransactionItem
-from tollgate.credits.model import Account, Transaction, TransactionType
+from tollgate.credits.items import AccountItem, BookedItem, ChargedCallItem, TransactionItem
+from tollgate.credits.model import (
+    Account,
+    AccountOwner,
+    Booking,
+    Cause,
+    ChargedCall,
+    Transaction,
+    TransactionType,
+)
+from tollgate.limits import repository as limits
+from tollgate.limits.account_items import due_text
+from tollgate.limits.model import Scope
+from tollgate.organizations import repository as organizations
 from tollgate.table import keys
+from tollgate.table.base import Item
 from tollgate.table.transactions import Work
-from tollgate.teams.model import Team
+from tollgate.teams import repository as teams
 
 
-def find(owner_uid: str) -> Account:
-    """The account as it is now; all zeros where there is none."""
-    item = AccountItem.find(keys.account(owner_uid), keys.counter())
-    return _account(item) if item else Account()
+def find(owner_uid: str, counter_items: int) -> Account:
+    """The account as it is now, over all its counter items; all zeros where there is none."""
+    raw = limits.counters(owner_uid, counter_items)
+    return _account(sorted((AccountItem.from_raw_data(item) for item in raw), key=_shard))
 
 
-def find_all(owner_uids: Iterable[str]) -> dict[str, Account]:
-    """The accounts of many owners by uid, read in batches; all zeros where there is none."""
-    wanted = {keys.account(uid): uid for uid in owner_uids}
-    pairs = [(pk, keys.counter()) for pk in wanted]
-    found = {wanted[item.PK]: _account(item) for item in AccountItem.batch_get(pairs, consistent_read=True)}
-    return {uid: found.get(uid, Account()) for uid in wanted.values()}
+def find_all(counter_items: Mapping[str, int]) -> dict[str, Account]:
+    """The accounts of many owners by uid, read in batches; all zeros where there is none.
+
+    Takes for each uid how many counter items it has; those are not of one moment where there are several.
+    """
+    pairs = [(keys.account(uid), keys.counter(shard)) for uid, items in counter_items.items() for shard in range(items)]
+    found: dict[str, list[AccountItem]] = defaultdict(list)
+    for item in AccountItem.batch_get(pairs, consistent_read=True):
+        found[item.PK].append(item)
+    return {uid: _account(sorted(found[keys.account(uid)], key=_shard)) for uid in counter_items}
 
 
 def transactions(owner_uid: str, request: PageRequest) -> Page[Transaction]:
@@ -40,12 +65,12 @@ def transactions(owner_uid: str, request: PageRequest) -> Page[Transaction]:
     return Page([_transaction(item) for item in page.entries], page.next_cursor, page.truncated)
 
 
-def open_account(work: Work, team: Team, first: Transaction | None) -> None:
+def open_account(work: Work, owner: AccountOwner, first: Transaction | None) -> None:
     """Adds a team's account to the transaction that creates the team; ``first`` is what it starts with."""
     credit = first.amount if first else ZERO
     work.create(
         AccountItem(
-            PK=keys.account(team.uid),
+            PK=keys.account(owner.uid),
             SK=keys.counter(),
             kind="account",
             av=credit,
@@ -55,63 +80,167 @@ def open_account(work: Work, team: Team, first: Transaction | None) -> None:
             tk=0,
             cn=0,
             sq=1 if first else 0,
-            team_id=team.team_id,
-            organization_id=team.organization_id,
-            organization_uid=team.organization_uid,
+            **_identity(owner),
         )
     )
     if first:
-        work.create(_entry(team, first))
+        work.create(_entry(owner, first))
 
 
-def grant(work: Work, team: Team, account: Account, entry: Transaction) -> None:
-    """Adds allocated credits and their ledger entry.
+def book(work: Work, booking: Booking, cause: Cause | None = None, *, otherwise: TollgateError | None = None) -> None:
+    """Adds a ledger entry and moves the credits; the account is made with its first entry.
 
-    The transaction loses the race if the ledger has grown since ``account`` was read. Calls may have moved the counter
-    meanwhile; the entry then tells the balance that was read.
+    The transaction loses the race if the ledger has grown since the account was read, or if credits that are to be
+    taken were used or held meanwhile. Calls may have moved the counter; the entry then tells the balance that was read.
+    ``otherwise`` is raised if ``cause`` has had its entry before.
     """
+    owner, entry = booking.owner, booking.entry
+    unchanged = AccountItem.sq == booking.account.entries
+    if not booking.account.entries:
+        unchanged |= AccountItem.sq.does_not_exist()
+    first, *others = _by_shard(booking)
+    if first < ZERO:
+        unchanged &= AccountItem.av >= -first
+    for shard, amount in enumerate(others, start=1):
+        if amount:
+            item = AccountItem(PK=keys.account(owner.uid), SK=keys.counter(shard))
+            work.update(item, [AccountItem.av.add(amount)], AccountItem.av >= -amount, versioned=False)
     work.update(
-        AccountItem(PK=keys.account(team.uid), SK=keys.counter()),
-        [AccountItem.av.add(entry.amount), AccountItem.al.add(entry.amount), AccountItem.sq.add(1)],
-        AccountItem.sq == account.entries,
+        AccountItem(PK=keys.account(owner.uid), SK=keys.counter()),
+        [
+            AccountItem.av.add(first),
+            AccountItem.al.add(booking.allocated),
+            AccountItem.sq.add(1),
+            *_made_if_missing(owner),
+        ],
+        unchanged,
         versioned=False,
     )
-    work.create(_entry(team, entry))
+    work.create(_entry(owner, entry))
+    if cause is not None:
+        marker = BookedItem(
+            PK=keys.account(owner.uid),
+            SK=keys.booked(cause.what, cause.which),
+            kind="booked",
+            transaction_id=entry.transaction_id,
+        )
+        work.create(marker, otherwise=otherwise)
 
 
-def close_account(work: Work, team: Team, account: Account) -> None:
-    """Removes the counter; the ledger stays under the team's uid. Loses the race if the ledger has grown."""
-    gone = AccountItem.PK.does_not_exist()
-    work.delete(AccountItem(PK=keys.account(team.uid), SK=keys.counter()), gone | (AccountItem.sq == account.entries))
+def find_transaction(owner_uid: str, transaction_id: str) -> Transaction | None:
+    item = TransactionItem.find(keys.account(owner_uid), keys.transaction(transaction_id))
+    return _transaction(item) if item else None
 
 
-def _entry(team: Team, entry: Transaction) -> TransactionItem:
+def find_call(call_id: str) -> ChargedCall | None:
+    """The record of a call that was admitted; None as well for what is no call id."""
+    try:
+        hold_id = ids.hold_id_of(call_id)
+    except ValueError:
+        return None
+    item = ChargedCallItem.find(keys.call(hold_id), keys.ENTITY)
+    if item is None or item.call_id != call_id:
+        return None
+    return ChargedCall(
+        call_id=call_id,
+        account_uid=item.account_uid or item.team_uid or item.organization_uid or keys.PLATFORM,
+        credits=item.credits_charged or ZERO,
+        interrupted=item.outcome == "interrupted",
+    )
+
+
+def due_accounts(now: datetime) -> Iterator[str]:
+    """Places of the owners whose account the schedule has to look at, by the sparse index."""
+    latest = due_text(int(now.timestamp()))
+    for partition in range(keys.REFILL_PARTITIONS):
+        yield from (item.PK for item in Item.due.query(keys.refill(partition), latest >= Item.DUESK))
+
+
+def owner_at(place: str) -> AccountOwner | None:
+    """The owner as it is now; None if it is gone or going."""
+    team_prefix = keys.team("")
+    if place.startswith(team_prefix):
+        team = teams.find(unquote(place.removeprefix(team_prefix)))
+        return AccountOwner(team=team) if team and not team.deleting else None
+    organization = organizations.find(unquote(place.removeprefix(keys.organization(""))))
+    return AccountOwner(organization=organization) if organization and not organization.deleting else None
+
+
+def close_account(work: Work, owner: AccountOwner, account: Account) -> None:
+    """Removes the counter; the ledger stays under the owner's uid. Loses the race if the ledger has grown."""
+    free = AccountItem.PK.does_not_exist() | (AccountItem.sq == account.entries)
+    if not account.entries:
+        free |= AccountItem.sq.does_not_exist()
+    work.delete(AccountItem(PK=keys.account(owner.uid), SK=keys.counter()), free)
+    for shard in range(1, owner.counter_items):
+        work.delete(AccountItem(PK=keys.account(owner.uid), SK=keys.counter(shard)))
+
+
+def _identity(owner: AccountOwner) -> dict[str, Any]:
+    return {
+        "scope": (Scope.TEAM if owner.team else Scope.ORGANIZATION).value,
+        "scope_id": owner.team_id or owner.organization_id,
+        "team_id": owner.team_id,
+        "organization_id": owner.organization_id,
+        "organization_uid": owner.organization_uid,
+    }
+
+
+def _made_if_missing(owner: AccountOwner) -> list[Action]:
+    """What a counter item has besides credits, where the first entry makes it."""
+    values: dict[str, Any] = {"kind": "account", "h": {}, "us": ZERO, "tk": 0, "cn": 0, **_identity(owner)}
+    attributes = AccountItem.get_attributes()
+    return [attributes[name].set(attributes[name] | value) for name, value in values.items() if value is not None]
+
+
+def _entry(owner: AccountOwner, entry: Transaction) -> TransactionItem:
     return TransactionItem(
-        PK=keys.account(team.uid),
+        PK=keys.account(owner.uid),
         SK=keys.transaction(entry.transaction_id),
         kind="transaction",
         transaction_id=entry.transaction_id,
-        team_id=team.team_id,
-        organization_id=team.organization_id,
+        team_id=owner.team_id,
+        organization_id=owner.organization_id,
         transaction_type=entry.transaction_type.value,
         credits_amount=entry.amount,
         credits_before=entry.before,
         credits_after=entry.after,
         job_id=entry.job_id,
+        call_id=entry.call_id,
+        related_transaction_id=entry.related_transaction_id,
         reason=entry.reason,
         actor=entry.actor,
         created_at=clock.to_stored(entry.created_at),
     )
 
 
-def _account(item: AccountItem) -> Account:
+def _by_shard(booking: Booking) -> list[Decimal]:
+    """What an entry adds to each counter item: the first gets all that comes, each gives of what goes what it has."""
+    amount = booking.entry.amount
+    if amount >= ZERO:
+        return [amount]
+    parts, left = [], -amount
+    for available in booking.account.shards:
+        parts.append(-min(left, max(ZERO, available)))
+        left += parts[-1]
+    # The first is asked for what nobody has: its condition fails then.
+    return [parts[0] - left, *parts[1:]] if parts else [amount]
+
+
+def _shard(item: AccountItem) -> int:
+    return keys.shard_of(item.SK)
+
+
+def _account(items: Sequence[AccountItem]) -> Account:
+    shards = tuple(item.av or ZERO for item in items)
     return Account(
-        allocated=item.al,
-        available=item.av,
-        held=sum(item.h.values(), ZERO),
-        cost_usd=item.us,
-        jobs=item.jb or 0,
-        entries=item.sq,
+        allocated=sum((item.al or ZERO for item in items), ZERO),
+        available=sum(shards, ZERO),
+        held=sum((held for item in items for held in item.h.values()), ZERO),
+        cost_usd=sum((item.us for item in items), ZERO),
+        jobs=sum(item.jb or 0 for item in items),
+        entries=sum(item.sq or 0 for item in items),
+        shards=shards,
     )
 
 
@@ -126,4 +255,6 @@ def _transaction(item: TransactionItem) -> Transaction:
         actor=item.actor,
         created_at=clock.from_stored(item.created_at),
         job_id=item.job_id,
+        call_id=item.call_id,
+        related_transaction_id=item.related_transaction_id,
     )

@@ -7,90 +7,126 @@ from decimal import Decimal
 from functools import cache
 
 from tollgate.audit import repository as audit
-from tollgate.auth.policy import Action
+from tollgate.auth.policy import Action, Owner
 from tollgate.auth.principal import Principal
-from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
 from tollgate.core.pagination import PageRequest
 from tollgate.credits import repository
+from tollgate.credits.access import change_settings, event_of, reachable
+from tollgate.credits.booking import ATTEMPTS, booking, keep_owners
 from tollgate.credits.model import (
     AddCredits,
     CreditBalance,
     CreditsAdded,
-    Transaction,
+    CreditSettings,
+    OfAccount,
     TransactionEntry,
     TransactionList,
     TransactionType,
 )
-from tollgate.organizations import repository as organizations
+from tollgate.limits.account_fields import UpdateAccountSettings, changed_settings, shown
+from tollgate.table.idempotency import Once, remember, replayed
 from tollgate.table.transactions import Work, retried
-from tollgate.teams.access import event_of, reachable
-
-# Entries of one ledger follow each other, so those who add at the same moment wait for one another.
-_ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class CreditService:
-    """What can be done with a team's prepaid account."""
+    """What can be done with one account, a team's or an organization's."""
 
     clock: Clock = utc_now
 
-    def add(self, caller: Principal, request: AddCredits) -> CreditsAdded:
-        """Adds credits, in any state of the team (D-9); the next call can spend them."""
-        return retried(lambda: self._add(caller, request), attempts=_ATTEMPTS)
+    def add(self, caller: Principal, request: AddCredits, once: Once | None = None) -> CreditsAdded:
+        """Adds credits, in any state of the owner (D-9); the next call can spend them."""
+        return retried(lambda: self._add(caller, request, once), attempts=ATTEMPTS)
 
-    def _add(self, caller: Principal, request: AddCredits) -> CreditsAdded:
-        team = reachable(caller, request.team_id, Action.CREDITS_ADD)
-        account = repository.find(team.uid)
-        amount = Decimal(request.amount)
-        entry = Transaction(
-            transaction_id=ids.new_ulid(),
-            transaction_type=TransactionType.ALLOCATION,
-            amount=amount,
-            before=account.remaining,
-            after=account.remaining + amount,
+    def _add(self, caller: Principal, request: AddCredits, once: Once | None) -> CreditsAdded:
+        owner, now = reachable(caller, request, Action.CREDITS_ADD), self.clock()
+        earlier = replayed(once, CreditsAdded, now)
+        if earlier is not None:
+            return earlier
+        line = booking(
+            owner,
+            TransactionType.ALLOCATION,
+            Decimal(request.amount),
             reason=request.description,
             actor=caller.actor,
-            created_at=self.clock(),
+            at=now,
+        )
+        answer = CreditsAdded(
+            team_id=owner.team_id,
+            organization_id=owner.organization_id,
+            credits_added=request.amount,
+            credits_remaining=line.entry.after,
+            transaction_id=line.entry.transaction_id,
         )
         work = Work()
-        repository.grant(work, team, account, entry)
-        organizations.count_teams(work, team.organization_id, team.organization_uid, allocated=request.amount)
-        after = {"credits_added": request.amount, "transaction_id": entry.transaction_id}
-        audit.append(work, event_of(caller, team, "credits_added", entry.created_at, after=after))
+        repository.book(work, line)
+        keep_owners(work, [line])
+        after = {"credits_added": request.amount, "transaction_id": line.entry.transaction_id}
+        audit.append(work, event_of(caller, owner, "credits_added", now, after=after))
+        remember(work, once, answer, now)
         work.commit()
-        return CreditsAdded(
-            team_id=team.team_id,
-            credits_added=request.amount,
-            credits_remaining=entry.after,
-            transaction_id=entry.transaction_id,
-        )
+        return answer
 
-    def balance(self, caller: Principal, team_id: str) -> CreditBalance:
+    def balance(self, caller: Principal, named: OfAccount) -> CreditBalance:
         """The account as it is at this moment, calls in flight included."""
-        team = reachable(caller, team_id, Action.CREDITS_READ)
-        account = repository.find(team.uid)
+        owner = reachable(caller, named, Action.CREDITS_READ)
+        account = repository.find(owner.uid, owner.counter_items)
         return CreditBalance(
-            team_id=team.team_id,
+            team_id=owner.team_id,
+            organization_id=owner.organization_id,
             credits_remaining=account.remaining,
             credits_allocated=account.allocated,
             credits_used=account.used,
             credits_reserved=account.held,
+            overage=account.overage,
             percentage_used=account.percentage_used,
-            status=team.status,
+            status=owner.status,
+            credits_source=owner.credits_source,
+            suspended=owner.settings.suspended(account.available, self.clock()),
+            **shown(owner.settings),
         )
 
-    def transactions(self, caller: Principal, team_id: str, request: PageRequest) -> TransactionList:
+    def transactions(self, caller: Principal, named: OfAccount, request: PageRequest) -> TransactionList:
         """The ledger, newest first. Plain calls are not in it: their records explain the rest of the balance."""
-        team = reachable(caller, team_id, Action.CREDITS_READ)
-        page = repository.transactions(team.uid, request)
+        owner = reachable(caller, named, Action.CREDITS_READ)
+        page = repository.transactions(owner.uid, request)
         return TransactionList(
-            team_id=team.team_id,
-            total=repository.find(team.uid).entries,
-            transactions=[TransactionEntry.of(entry, team.team_id, team.organization_id) for entry in page.entries],
+            team_id=owner.team_id,
+            organization_id=owner.organization_id,
+            total=repository.find(owner.uid, owner.counter_items).entries,
+            transactions=[TransactionEntry.of(entry, owner) for entry in page.entries],
             next_cursor=page.next_cursor,
         )
+
+    def settings(self, caller: Principal, named: OfAccount) -> CreditSettings:
+        """How the account refuses, refills and warns."""
+        owner = reachable(caller, named, Action.CREDITS_READ)
+        return CreditSettings(
+            team_id=owner.team_id,
+            organization_id=owner.organization_id,
+            credits_source=owner.credits_source,
+            **shown(owner.settings),
+        )
+
+    def configure(self, caller: Principal, named: OfAccount, request: UpdateAccountSettings) -> CreditSettings:
+        """Changes the settings that were sent; it counts on the very next call (Q-49)."""
+        retried(lambda: self._configure(caller, named, request))
+        return self.settings(caller, named)
+
+    def _configure(self, caller: Principal, named: OfAccount, request: UpdateAccountSettings) -> None:
+        owner, now = reachable(caller, named, Action.CREDITS_CONFIGURE), self.clock()
+        scope = Owner(owner.organization_id, owner.team_id)
+        settings = changed_settings(caller, request, scope, owner.settings, now)
+        if settings == owner.settings:
+            return
+        sent = request.model_dump(exclude_unset=True)
+        before = {name: getattr(owner.settings, name) for name in sent}
+        event = event_of(caller, owner, "credits_configured", now, before=before, after=sent)
+        work = Work()
+        change_settings(work, owner, settings, event)
+        audit.append(work, event)
+        work.commit()
 
 
 @cache

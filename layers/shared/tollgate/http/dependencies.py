@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Depends, Request
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from pydantic import BaseModel, Field
 
 from tollgate.auth.principal import Principal
 from tollgate.core.pagination import MAX_LIMIT, MAX_OFFSET, PageRequest
+from tollgate.table.idempotency import Once
 
 
 def caller(request: Request) -> Principal:
     """The authenticated caller, put there by the resolver before the route ran."""
     principal: Principal = request.context["caller"]
     return principal
+
+
+def once(request: Request, who: Principal, key: str | None) -> Once | None:
+    """The request as one that its caller may send again; scope is caller, method and path (Q-37)."""
+    if key is None:
+        return None
+    scope = f"{who.kind}\n{who.actor}\n{request.method}\n{request.resolved_event.path}\n{key}"
+    return Once(_digest(scope), _digest(request.body or ""))
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 class PageQuery(BaseModel):
@@ -29,5 +43,18 @@ class PageQuery(BaseModel):
         return PageRequest(self.limit, self.cursor, self.offset)
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="the same key and body within 24 hours get the same answer, and nothing is done twice",
+    ),
+]
+AccountTeam = Annotated[
+    str | None, Query(min_length=1, max_length=256, description="whose account; or organization_id")
+]
+AccountOrganization = Annotated[str | None, Query(min_length=1, max_length=256)]
 Caller = Annotated[Principal, Depends(caller)]
 Paging = Annotated[PageQuery, Query()]

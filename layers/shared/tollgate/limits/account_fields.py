@@ -21,6 +21,8 @@ from tollgate.core.fields import (
 )
 from tollgate.limits.account import AccountSettings, CreditsSource, LimitMode, RefillPeriod
 
+# Each carries about 500 calls/s; all of them are written in one transaction.
+AccountShards = Annotated[int, BeforeValidator(not_a_bool), Field(strict=True, ge=1, le=16)]
 Hours = Annotated[int, BeforeValidator(not_a_bool), Field(strict=True, ge=1, le=8760)]
 
 

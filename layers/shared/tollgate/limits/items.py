@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from pynamodb.attributes import Attribute, UnicodeAttribute, VersionAttribute
@@ -9,10 +12,13 @@ from pynamodb.constants import MAP
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import RemoveAction, SetAction
 
+from tollgate.core.errors import StoreUnavailableError
 from tollgate.limits.model import Limits
 from tollgate.limits.stored import from_map, to_map
 from tollgate.table.attributes import IntegerAttribute
 from tollgate.table.base import Item
+
+_ATTEMPTS = 6
 
 
 class LimitsAttribute(Attribute[Limits]):
@@ -63,6 +69,22 @@ class CounterItem(Item):
         """The item in DynamoDB's JSON, read strongly consistent: PynamoDB knows no attribute without a fixed name."""
         answer: dict[str, Any] = cls._get_connection().get_item(pk, sk, consistent_read=True)
         return answer.get("Item")
+
+    @classmethod
+    def raw_together(cls, pk: str, sks: Sequence[str]) -> list[dict[str, Any]]:
+        """Several items as they all stood at one moment; missing ones are left out. StoreUnavailableError if busy."""
+        wanted = [{"Get": {"TableName": cls.Meta.table_name, "Key": {"PK": {"S": pk}, "SK": {"S": sk}}}} for sk in sks]
+        # PynamoDB's client has no types for what it does not use itself.
+        client: Any = cls._get_connection().connection.client
+        for attempt in range(_ATTEMPTS):
+            try:
+                answer = client.transact_get_items(TransactItems=wanted)
+            except client.exceptions.TransactionCanceledException:
+                # Somebody was writing to one of them.
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+            else:
+                return [one["Item"] for one in answer["Responses"] if "Item" in one]
+        raise StoreUnavailableError("The data store is busy; try again")
 
     @staticmethod
     def attribute(name: str) -> Path:

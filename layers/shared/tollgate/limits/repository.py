@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -137,14 +137,27 @@ def _count_uses(work: Work, budget_id: str, number: int, otherwise: InvalidReque
 
 
 def counters(uid: str, shards: int = 1) -> list[RawItem]:
-    """The counter items that an owner has, in DynamoDB's JSON; strongly consistent, one read for each shard."""
-    found = (CounterItem.raw(keys.account(uid), keys.counter(shard)) for shard in range(shards))
-    return [item for item in found if item is not None]
+    """The counter items that an owner has, in DynamoDB's JSON, all of one moment, however many ``shards``."""
+    pk = keys.account(uid)
+    if shards > 1:
+        return CounterItem.raw_together(pk, [keys.counter(shard) for shard in range(shards)])
+    item = CounterItem.raw(pk, keys.counter())
+    return [item] if item is not None else []
 
 
-def first_shard(items: Iterable[RawItem]) -> RawItem | None:
-    """The counter item that adjustments are written to, if it is among them."""
-    return next((item for item in items if item["SK"]["S"] == keys.counter()), None)
+def add_shards(work: Work, owner: Owner, shards: int) -> None:
+    """Makes an owner's counter items as many as ``shards``; calls divide among them what there is (decision 14).
+
+    From the commit on a call that does not know of it is refused by every one of them, and reads the number there.
+    """
+    for shard in range(shards):
+        begins = _new_counter(owner) if shard == 0 else _new_shard(owner)
+        actions = [
+            CounterItem.attribute(name).set(CounterItem.attribute(name) | value) for name, value in begins.items()
+        ]
+        actions.append(CounterItem.attribute("z").set(CounterItem.attribute("z") | {"M": {}}))
+        actions.append(CounterItem.attribute("sn").set({"N": str(shards)}))
+        work.update(CounterItem(PK=keys.account(owner.uid), SK=keys.counter(shard)), actions, versioned=False)
 
 
 def shard_key(shard: int) -> str:
@@ -167,13 +180,15 @@ def figures(items: Iterable[RawItem], ceiling: Ceiling, moment: float) -> Figure
 
 
 def adjust(  # noqa: PLR0913
-    work: Work, owner: Owner, name: str, item: RawItem | None, *, before: Decimal, spent: Decimal
+    work: Work, owner: Owner, name: str, items: Sequence[RawItem], *, before: Decimal, spent: Decimal
 ) -> None:
-    """Sets what is spent in a window, ``before`` when ``item`` (the first shard, if there is one) was read (Q-45).
+    """Sets what is spent in a window, ``before`` when ``items`` (all that there are) were read (Q-45).
 
     What calls have settled since then stays on top of it. A lost race if another adjustment was quicker, or if the
-    window's counter has come into being meanwhile.
+    window's counter has come into being meanwhile. Of several shards the first is corrected, and all are told that
+    the counter is not divided among them any more: the next call divides it.
     """
+    item = next((item for item in items if item["SK"]["S"] == keys.counter()), None)
     attribute = CounterItem.attribute(name)
     earlier = int(item["aj"]["N"]) if item is not None and "aj" in item else None
     same = CounterItem.aj.does_not_exist() if earlier is None else CounterItem.aj == earlier
@@ -187,7 +202,13 @@ def adjust(  # noqa: PLR0913
     if item is None:
         actions += [CounterItem.attribute(own).set(value) for own, value in _new_counter(owner).items()]
         same &= CounterItem.PK.does_not_exist()
+    undivided = CounterItem.attribute("z").set({"M": {}})
+    if len(items) > 1:
+        actions.append(undivided)
     work.update(CounterItem(PK=keys.account(owner.uid), SK=keys.counter()), actions, same, versioned=False)
+    for other in items:
+        if other["SK"]["S"] != keys.counter():
+            work.update(CounterItem(PK=other["PK"]["S"], SK=other["SK"]["S"]), [undivided], versioned=False)
 
 
 def _new_counter(owner: Owner) -> RawItem:
@@ -197,6 +218,11 @@ def _new_counter(owner: Owner) -> RawItem:
     zeros = ("us", "tk", "cn", *(("av", "al", "sq") if pays else ()))
     texts = {name: {"S": value} for name, value in (known | owner.identity).items()}
     return texts | {"h": {"M": {}}} | {name: {"N": "0"} for name in zeros}
+
+
+def _new_shard(owner: Owner) -> RawItem:
+    """The same of another shard: what was allocated and the ledger are the first one's."""
+    return {name: value for name, value in _new_counter(owner).items() if name not in {"al", "sq"}}
 
 
 def require_at_most(work: Work, uid: str, name: str, most: Decimal, shard: int = 0) -> None:

@@ -43,6 +43,9 @@ class OrganizationItem(AccountSettingsAttributes, Item):
     has_account = BooleanAttribute(default=False)
     limits = LimitsAttribute(null=True)
     tags = TextListAttribute()
+    # Over how many counter items calls are spread, and how many there are (decision 14).
+    account_shards = IntegerAttribute(default=1)
+    account_items = IntegerAttribute(default=1)
     # ``none`` or ``next``: what becomes of what a window leaves of the budget (Q-51).
     rollover = UnicodeAttribute(default="none")
     # Sum of the teams' shares of the budget, and by window what shares that are gone have spent in it.

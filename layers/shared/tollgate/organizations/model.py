@@ -22,7 +22,7 @@ from tollgate.core.fields import (
     Timestamp,
 )
 from tollgate.limits.account import AccountSettings
-from tollgate.limits.account_fields import AccountFields
+from tollgate.limits.account_fields import AccountFields, AccountShards
 from tollgate.limits.fields import LimitFields, LimitsAnswer, Tags, settings_of
 from tollgate.limits.model import NO_LIMITS, Limits
 
@@ -46,7 +46,8 @@ class Organization:
     """A stored organization. ``uid`` is internal; counters are kept in the transactions that change them.
 
     ``allocated_total`` is the sum of its teams' shares of its budget, ``spent_shares`` what shares that are gone or
-    were lowered have spent in a window, by the window's name (USD, Q-51).
+    were lowered have spent in a window, by the window's name (USD, Q-51). Calls are spread over ``account_shards`` of
+    its ``account_items`` counter items (decision 14).
     """
 
     organization_id: str
@@ -69,6 +70,8 @@ class Organization:
     allocated_total: Decimal = Decimal(0)
     spent_shares: Mapping[str, Decimal] = field(default_factory=dict)
     owner_count: int = 0
+    account_shards: int = 1
+    account_items: int = 1
 
     @property
     def budget_id(self) -> str:
@@ -100,6 +103,7 @@ class UpdateOrganization(LimitFields, AccountFields):
     metadata: Metadata | None = None
     tags: Tags | None = None
     rollover: Rollover | None = None
+    account_shards: AccountShards | None = None
 
 
 class SetOrganizationStatus(RequestModel):
@@ -118,6 +122,7 @@ class OrganizationAnswer(LimitsAnswer):
     tags: list[str]
     rollover: Rollover
     allocated_total: Amount
+    account_shards: int
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -133,6 +138,7 @@ class OrganizationAnswer(LimitsAnswer):
             tags=list(organization.tags),
             rollover=organization.rollover,
             allocated_total=organization.allocated_total,
+            account_shards=organization.account_shards,
             created_at=organization.created_at,
             updated_at=organization.updated_at,
         )

@@ -13,7 +13,7 @@ from tollgate.core.pagination import Page, PageRequest
 from tollgate.limits import repository as limits
 from tollgate.limits.account import AccountSettings, LimitMode
 from tollgate.limits.account_items import attributes_of, settings_of
-from tollgate.limits.model import NO_LIMITS
+from tollgate.limits.model import NO_LIMITS, Scope
 from tollgate.organizations.items import OrganizationItem
 from tollgate.organizations.model import Organization, OrganizationStatus, Rollover, ShareChange
 from tollgate.table import keys
@@ -91,10 +91,18 @@ def update(
     """Writes the changed attributes; raises LostRaceError if somebody else changed the organization meanwhile."""
     work = Work()
     change(work, organization, changes, event)
+    if changes.get("account_items", 1) > organization.account_items:
+        limits.add_shards(work, counted(organization), changes["account_items"])
     if metadata is not None:
         work.put(MetadataItem.of(keys.organization(organization.organization_id), metadata))
     audit.append(work, event)
     work.commit()
+
+
+def counted(organization: Organization) -> limits.Owner:
+    """The organization as the owner of its counters."""
+    identity = {"organization_id": organization.organization_id, "organization_uid": organization.uid}
+    return limits.Owner(Scope.ORGANIZATION, organization.organization_id, organization.uid, identity)
 
 
 def change(work: Work, organization: Organization, changes: dict[str, Any], event: AuditEvent) -> None:
@@ -244,4 +252,6 @@ def _organization(item: OrganizationItem) -> Organization:
         allocated_total=item.allocated_total,
         spent_shares=item.spent_shares or {},
         owner_count=item.owner_count,
+        account_shards=item.account_shards,
+        account_items=item.account_items,
     )

@@ -97,6 +97,10 @@ class OrganizationService:
             changes |= {"limits": limits} if limited else {}
             changes |= {"tags": request.tags or []} if "tags" in sent else {}
             changes |= {"rollover": (request.rollover or Rollover.NONE).value} if "rollover" in sent else {}
+            shards = (request.account_shards or 1) if "account_shards" in sent else current.account_shards
+            if "account_shards" in sent:
+                authorize(caller, Action.CREDITS_CONFIGURE, Owner(organization_id), missing=missing(organization_id))
+                changes |= {"account_shards": shards, "account_items": max(shards, current.account_items)}
             metadata = (request.metadata or {}) if "metadata" in sent else None
             before = {"name": current.name} | described(current.limits, limited)
             event = self._event(caller, current, "updated", before=before, after=sent | described(limits, limited))

@@ -41,6 +41,13 @@ class TextListAttribute(ListAttribute[str]):
         super().__init__(of=UnicodeAttribute, default=list)  # type: ignore[arg-type]
 
 
+class DecimalListAttribute(ListAttribute[Decimal]):
+    """A list of exact numbers; absent unless given."""
+
+    def __init__(self) -> None:
+        super().__init__(of=DecimalAttribute, null=True)  # type: ignore[arg-type]
+
+
 class FreeFormAttribute(Attribute[dict[str, Any]]):
     """A caller's JSON object, kept as text, so that its numbers come back as they were sent."""
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.condition import Condition
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from tollgate.core.pagination import MAX_CANDIDATES, Page, PageRequest
@@ -16,6 +16,7 @@ from tollgate.table import cursor
 
 GSI1 = "GSI1"
 GSI2 = "GSI2"
+DUE = "DUE"
 # Longest partition and sort key that DynamoDB takes, in bytes.
 _MAX_PARTITION_KEY = 2048
 _MAX_SORT_KEY = 1024
@@ -39,6 +40,15 @@ class _Index2(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
     GSI2SK = UnicodeAttribute(range_key=True)
 
 
+class _DueIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
+    class Meta:
+        index_name = DUE
+        projection = KeysOnlyProjection()
+
+    DUEPK = UnicodeAttribute(hash_key=True)
+    DUESK = UnicodeAttribute(range_key=True)
+
+
 class Item(Model):
     """Keys and lists. Subclasses add their attributes; an item never leaves its domain's repository."""
 
@@ -57,11 +67,15 @@ class Item(Model):
     GSI1SK = UnicodeAttribute(null=True)
     GSI2PK = UnicodeAttribute(null=True)
     GSI2SK = UnicodeAttribute(null=True)
+    # Only while a schedule has to look at the item.
+    DUEPK = UnicodeAttribute(null=True)
+    DUESK = UnicodeAttribute(null=True)
     # What the item is, for people and for stream consumers.
     kind = UnicodeAttribute()
 
     gsi1 = _Index1()
     gsi2 = _Index2()
+    due = _DueIndex()
 
     @classmethod
     def find(cls, pk: str, sk: str) -> Self | None:

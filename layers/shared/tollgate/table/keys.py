@@ -7,6 +7,7 @@ deleted can be created again and starts empty. ``docs/data-model.md`` shows thes
 
 from __future__ import annotations
 
+from hashlib import sha256
 from urllib.parse import quote
 
 ENTITY = "#"
@@ -26,8 +27,31 @@ USERS = "USERS"
 CUSTOMERS = "CUSTOMERS"
 BUDGETS = "BUDGETS"
 AUDIT = "AUDIT"
+ALERTS = "ALERTS"
+ALERT_RULES = "ALERTRULES"
+# Partition of the DUE index that holds alerts with deliveries to make.
+DELIVERIES = "DELIVERIES"
+# What a partition of usage buckets is of. An owner is a team, an organization's own keys, or the platform's.
+USAGE_OWNER = "OWNER"
+USAGE_KEY = "KEY"
+USAGE_USER = "USER"
+USAGE_CUSTOMER = "CUSTOMER"
+USAGE_PROJECT = "PROJECT"
+USAGE_TAG = "TAG"
+# Sums over owners for days that are closed.
+USAGE_ORGANIZATION = "ORGANIZATION"
+USAGE_PLATFORM = "PLATFORM"
+USAGE_ALL_OWNERS = "all"
+# Which days are closed, and which were touched after that.
+USAGE_DAYS = "USAGE#DAYS"
+# Partitions of GSI2 that the owners' buckets are spread over.
+USAGE_SLICES = 8
+# A name in a usage key is itself up to this length, else its digest: callers invent tags and customers.
+_USAGE_NAME_LENGTH = 1000
 # Partition of the DUE index that holds counter items with holds to expire.
 SWEEP_PARTITIONS = 8
+# Partitions of the DUE index that hold the teams and organizations whose account a schedule has to look at.
+REFILL_PARTITIONS = 8
 
 
 def encoded(external_id: str) -> str:
@@ -50,6 +74,11 @@ def key(key_id: str) -> str:
 
 def user(user_id: str) -> str:
     return f"USER#{encoded(user_id)}"
+
+
+def email(address: str) -> str:
+    """Guard of an e-mail address, which only one user may have; ``address`` in lower case."""
+    return f"EMAIL#{encoded(address)}"
 
 
 def members_of(owner_uid: str) -> str:
@@ -107,9 +136,24 @@ def counter(shard: int = 0) -> str:
     return f"HOT#{shard}"
 
 
+def shard_of(sort_key: str) -> int:
+    """The number in a counter item's sort key."""
+    return int(sort_key.removeprefix("HOT#"))
+
+
 def transaction(transaction_id: str = "") -> str:
     """A ledger entry; without an id the prefix of all of them."""
     return f"TX#{transaction_id}"
+
+
+def booked(cause: str, which: str) -> str:
+    """Marks that an account's ledger has the one entry of a cause: a refund of something, the refill of a period."""
+    return f"BOOKED#{cause}#{which}"
+
+
+def idempotent(digest: str) -> str:
+    """A mutation under its Idempotency-Key; ``digest`` is of who asked for what under which key."""
+    return f"IDEMPOTENT#{digest}"
 
 
 def call(hold_id: str) -> str:
@@ -121,8 +165,64 @@ def calls_of(owner_uid: str, day: str) -> str:
     return f"CALLS#{owner_uid}#{day}"
 
 
+def usage_of(scope: str, name: str) -> str:
+    """The usage buckets of an owner (by uid), key, user, customer, tag, project; or the closed sums of a whole."""
+    plain = encoded(name)
+    known = plain if len(plain) <= _USAGE_NAME_LENGTH else sha256(name.encode()).hexdigest()
+    return f"USAGE#{scope}#{known}"
+
+
+def usage_in(organization_uid: str) -> str:
+    """The buckets of all owners in an organization."""
+    return f"USAGE#{organization_uid}"
+
+
+def usage_names(month: str) -> str:
+    """Beside an owner's buckets: the models, providers and job types that have buckets in a month, ``YYYY-MM``."""
+    return f"N#{month}"
+
+
+def usage_slice(number: int) -> str:
+    """A part of the buckets of all owners."""
+    return f"USAGE#SLICE#{number}"
+
+
+def usage_day(day: str, owner_uid: str = "", dimensions: str = "") -> str:
+    """A bucket of a day, ``YYYY-MM-DD``; with the day only, what all of that day come after."""
+    return f"D#{day}#{owner_uid}#{dimensions}" if dimensions else f"D#{day}"
+
+
+def usage_days_end(day: str) -> str:
+    """What all buckets of a day come before."""
+    return f"D#{day}$"
+
+
+def usage_hour(hour: str, owner_uid: str = "") -> str:
+    """A bucket of an hour, ``YYYY-MM-DDTHH``; with the hour only, what all of that hour come after."""
+    return f"H#{hour}#{owner_uid}" if owner_uid else f"H#{hour}"
+
+
+def usage_hours_end(hour: str) -> str:
+    """What all buckets of an hour come before."""
+    return f"H#{hour}$"
+
+
+def usage_team(day: str, owner_uid: str = "") -> str:
+    """What one owner used on a closed day, among an organization's sums."""
+    return f"T#{day}#{owner_uid}" if owner_uid else f"T#{day}"
+
+
+def usage_teams_end(day: str) -> str:
+    """What all owners of a closed day come before."""
+    return f"T#{day}$"
+
+
 def sweep(partition: int) -> str:
     return f"SWEEP#{partition}"
+
+
+def refill(partition: int) -> str:
+    return f"REFILL#{partition}"
 
 
 def model(alias: str = "") -> str:
@@ -161,3 +261,21 @@ def credential_name(name: str = "") -> str:
 
 def audit_of(owner_uid: str | None) -> str:
     return f"AUDIT#{owner_uid or PLATFORM}"
+
+
+def alert_rule(rule_id: str) -> str:
+    return f"ALERTRULE#{rule_id}"
+
+
+def alert_rules_of(owner_uid: str | None) -> str:
+    """The alert rules of a team, of an organization, or of the platform."""
+    return f"ALERTRULES#{owner_uid or PLATFORM}"
+
+
+def alert(alert_id: str) -> str:
+    return f"ALERT#{alert_id}"
+
+
+def alerts_of(organization_uid: str | None) -> str:
+    """The alerts about an organization and whatever is in it, or about what belongs to none."""
+    return f"ALERTS#{organization_uid or PLATFORM}"

@@ -120,12 +120,19 @@ def _is_transient(error: TransactWriteError, steps: list[_Step]) -> bool:
         if reason is not None and reason.code == _CONDITION_FAILED:
             raise step.otherwise from error
     codes = {reason.code for reason in reasons if reason is not None}
-    return bool(codes & _TRANSIENT) or error.cause_response_code in {
+    return bool(codes & _TRANSIENT) or _code_of(error) in {
         "TransactionConflictException",
         "TransactionInProgressException",
         "ThrottlingException",
         "ProvisionedThroughputExceededException",
     }
+
+
+def _code_of(error: TransactWriteError) -> str | None:
+    """PynamoDB's own takes a response for granted; a lost connection has none."""
+    response = getattr(error.cause, "response", None) or {}
+    code: str | None = response.get("Error", {}).get("Code")
+    return code
 
 
 def retried(change: Callable[[], T], attempts: int = 4) -> T:

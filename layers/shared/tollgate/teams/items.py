@@ -32,8 +32,9 @@ class TeamItem(AccountSettingsAttributes, Item):
     tokens_per_credit = IntegerAttribute(null=True)
     cost_markup_percentage = DecimalAttribute()
     credits_source = UnicodeAttribute()
-    # Number of counter items that carry the account (design section 3, hot accounts).
+    # Over how many counter items calls are spread, and how many there are (decision 14).
     account_shards = IntegerAttribute(default=1)
+    account_items = IntegerAttribute(default=1)
     limits = LimitsAttribute(null=True)
     tags = TextListAttribute()
     # Its share of the organization's budget, in USD.

@@ -23,7 +23,7 @@ from tollgate.core.fields import (
     not_a_bool,
 )
 from tollgate.limits.account import AccountSettings, CreditsSource
-from tollgate.limits.account_fields import TeamAccountFields
+from tollgate.limits.account_fields import AccountShards, TeamAccountFields
 from tollgate.limits.fields import LimitFields, LimitsAnswer, SpendAnswer, Tags, Usd
 from tollgate.limits.model import NO_LIMITS, Limits
 
@@ -54,7 +54,8 @@ class Team:
     """A stored team. ``uid`` is internal; ``key_id`` and ``key_mask`` are its primary key's.
 
     ``credits_per_dollar`` and ``tokens_per_credit`` are None where the defaults count. ``allocated_budget`` is its
-    share of the organization's budget in USD, ``account_shards`` the number of counter items that it is spread over.
+    share of the organization's budget in USD. Calls are spread over ``account_shards`` of its ``account_items`` counter
+    items (decision 14).
     """
 
     team_id: str
@@ -82,6 +83,7 @@ class Team:
     tags: tuple[str, ...] = ()
     allocated_budget: Decimal | None = None
     account_shards: int = 1
+    account_items: int = 1
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -137,6 +139,7 @@ class UpdateTeam(LimitFields, TeamAccountFields):
     metadata: Metadata | None = None
     tags: Tags | None = None
     allocated_budget: Usd | None = None
+    account_shards: AccountShards | None = None
 
 
 class ChangeStatus(RequestModel):
@@ -189,6 +192,7 @@ class TeamAnswer(_Settings, SpendAnswer):
     status_reason: str | None
     metadata: dict[str, object]
     usage_summary: UsageSummary
+    account_shards: int
     updated_at: Timestamp
 
 

@@ -182,4 +182,5 @@ def _team(item: TeamItem) -> Team:
         tags=tuple(str(tag) for tag in item.tags),
         allocated_budget=item.allocated_budget,
         account_shards=item.account_shards,
+        account_items=item.account_items,
     )

@@ -150,8 +150,7 @@ class BudgetService:
             "after": {"spend": request.spend, "reason": request.reason},
         }
         work = Work()
-        first = limits.first_shard(items)
-        limits.adjust(work, spender.owner, name, first, before=figures.spent, spent=request.spend)
+        limits.adjust(work, spender.owner, name, items, before=figures.spent, spent=request.spend)
         audit.append(work, _event(caller, target, "adjusted", now, **states))
         work.commit()
 

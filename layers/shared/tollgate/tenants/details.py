@@ -25,7 +25,7 @@ def of_organization(caller: Principal, organization_id: str) -> OrganizationDeta
     """
     organization = reachable(caller, organization_id, Action.ORGANIZATION_READ)
     present = [team for team in teams.all_of_organization(organization.uid) if not team.deleting]
-    accounts = credits.find_all(team.uid for team in present)
+    accounts = credits.find_all({team.uid: team.account_items for team in present})
     return OrganizationDetails(
         **OrganizationAnswer.of(organization, organizations.metadata_of(organization_id)).model_dump(),
         **spending.of_organization(organization, organization_service().clock()).model_dump(),

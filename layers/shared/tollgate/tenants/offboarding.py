@@ -106,7 +106,7 @@ class OffboardingService:
         AlertService(self.clock).delete_all_of(caller, organization.uid)
         owner = AccountOwner(organization=organization)
         work = Work()
-        credits.close_account(work, owner, credits.find(owner.uid))
+        credits.close_account(work, owner, credits.find(owner.uid, owner.counter_items))
         work.commit()
 
     def _remove_team(self, caller: Principal, team_id: str) -> int:
@@ -178,7 +178,7 @@ class OffboardingService:
         team = teams.find(team_id)
         if team is None or not team.deleting:
             return
-        account = credits.find(team.uid)
+        account = credits.find(team.uid, team.account_items)
         work = Work()
         for group in team.access_groups:
             groups.unlink_team(work, group, team.team_id)

@@ -32,7 +32,7 @@ def changed(work: Work, organization: Organization, team: Team, share: Decimal |
     before = team.allocated_budget
     kept = ZERO
     if before is not None and (share is None or share < before):
-        counted = _counted(team.uid, share_ceiling(before, organization.limits), at, team.account_shards)
+        counted = _counted(team.uid, share_ceiling(before, organization.limits), at, team.account_items)
         # Never more than goes back: what a provider billed beyond it is nobody's share.
         kept = min(max(ZERO, sum(counted.values(), ZERO) - (share or ZERO)), before - (share or ZERO))
         # Whatever it spends from now on has to fit into what it keeps.
@@ -44,7 +44,7 @@ def changed(work: Work, organization: Organization, team: Team, share: Decimal |
 def ended(organization: Organization, team: Team, at: datetime) -> ShareChange:
     """What is left of the share of a team that is being deleted; it is closed, so nothing is spent any more."""
     share = team.allocated_budget or ZERO
-    counted = _counted(team.uid, share_ceiling(share, organization.limits), at, team.account_shards)
+    counted = _counted(team.uid, share_ceiling(share, organization.limits), at, team.account_items)
     window, former = _former(organization, at)
     kept = former + min(share, sum(counted.values(), ZERO))
     return ShareChange(organization, organization.allocated_total - share, {window: kept} if kept else {})
@@ -78,7 +78,7 @@ def _check_others(work: Work, organization: Organization, rest: Decimal, at: dat
     """The teams without a share have not spent what is now taken from them; nor will they until the commit."""
     own = organization.limits
     ceiling = Ceiling("max_budget", Unit.USD, ZERO, own.budget_duration, since=own.budget_since)
-    counted = _counted(organization.uid, ceiling, at, 1)
+    counted = _counted(organization.uid, ceiling, at, organization.account_items)
     spent = sum(counted.values(), ZERO)
     if spent > rest:
         message = (

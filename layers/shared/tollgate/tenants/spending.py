@@ -12,6 +12,7 @@ from tollgate.limits.fields import SpendAnswer, WindowSpend
 from tollgate.limits.model import Ceiling, Limits, Scope, Unit, counter_name, needs_seed
 from tollgate.limits.repository import Figures, Owner, RawItem
 from tollgate.limits.windows import ends_at
+from tollgate.organizations import repository as organizations
 from tollgate.organizations.model import Organization
 from tollgate.teams.model import Team
 from tollgate.usage.spend import spent
@@ -73,19 +74,18 @@ def team_spender(team: Team) -> Spender:
     }
     known = {name: value for name, value in identity.items() if value is not None}
     owner = Owner(Scope.TEAM, team.team_id, team.uid, known)
-    return Spender(Scope.TEAM, owner, team.limits, team.created_at, team.uid, shards=team.account_shards)
+    return Spender(Scope.TEAM, owner, team.limits, team.created_at, team.uid, shards=team.account_items)
 
 
 def organization_spender(organization: Organization) -> Spender:
-    identity = {"organization_id": organization.organization_id, "organization_uid": organization.uid}
-    owner = Owner(Scope.ORGANIZATION, organization.organization_id, organization.uid, identity)
     shared_out = bool(organization.allocated_total or organization.spent_shares)
     return Spender(
         Scope.ORGANIZATION,
-        owner,
+        organizations.counted(organization),
         organization.limits,
         organization.created_at,
         organization.uid,
+        shards=organization.account_items,
         shared_out=shared_out,
     )
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from tollgate.audit import repository as audit
-from tollgate.auth.policy import Action, authorize
+from tollgate.auth.policy import Action, Owner, authorize
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
@@ -19,6 +19,7 @@ from tollgate.credits import repository as credits
 from tollgate.credits.model import Account, AccountOwner, Transaction, TransactionType
 from tollgate.keys import repository as keys
 from tollgate.keys.service import new_key
+from tollgate.limits import repository as limit_repository
 from tollgate.limits.account_fields import ACCOUNT_FIELDS, TeamAccountFields
 from tollgate.limits.fields import LIMIT_FIELDS, described, settings_of
 from tollgate.limits.model import NO_LIMITS
@@ -56,6 +57,7 @@ _DEFAULTS: dict[str, Any] = {
     "budget_mode": BudgetMode.JOB_BASED,
     "cost_markup_percentage": Decimal(0),
     "tags": [],
+    "account_shards": 1,
 }
 _VERBS = {TeamStatus.ACTIVE: "resumed", TeamStatus.SUSPENDED: "suspended", TeamStatus.PAUSED: "paused"}
 # The organization filter of those that have none.
@@ -127,7 +129,7 @@ class TeamService:
             if organization_id != NO_ORGANIZATION:
                 uid = organization_access.reachable(caller, organization_id, Action.TEAM_LIST).uid
             page = repository.search_organization(uid, request, text, status)
-        accounts = credits.find_all(team.uid for team in page.entries)
+        accounts = credits.find_all({team.uid: team.account_items for team in page.entries})
         return TeamList(
             teams=[TeamSummary.model_validate(_settings_of(team, accounts[team.uid])) for team in page.entries],
             next_cursor=page.next_cursor,
@@ -171,6 +173,11 @@ class TeamService:
         changes |= {"limits": limits} if limited else {}
         before |= described(team.limits, limited)
         work = Work()
+        if "account_shards" in changes:
+            authorize(caller, Action.CREDITS_CONFIGURE, Owner(team.organization_id, team.team_id))
+            changes["account_items"] = max(team.account_items, changes["account_shards"])
+        if changes.get("account_items", 1) > team.account_items:
+            limit_repository.add_shards(work, spending.team_spender(team).owner, changes["account_items"])
         if "allocated_budget" in sent and request.allocated_budget != team.allocated_budget:
             _allocate(work, team, request.allocated_budget, now)
         event = event_of(caller, team, "updated", now, before=before, after=sent | described(limits, limited))
@@ -234,7 +241,7 @@ class TeamService:
         return KeyRotated(team_id=team_id, virtual_key=secret, key_id=key.key_id)
 
     def _answer(self, team: Team) -> TeamAnswer:
-        account = credits.find(team.uid)
+        account = credits.find(team.uid, team.account_items)
         return TeamAnswer.model_validate(
             _settings_of(team, account)
             | spending.of_team(team, self.clock()).model_dump()
@@ -244,6 +251,7 @@ class TeamService:
                 "key_id": team.key_id,
                 "status_reason": team.status_reason,
                 "metadata": repository.metadata_of(team.team_id),
+                "account_shards": team.account_shards,
                 "usage_summary": UsageSummary(total_jobs=account.jobs, total_cost_usd=account.cost_usd),
                 "updated_at": team.updated_at,
             }
