@@ -7,16 +7,17 @@ twice. A reservation may not, because its second copy could arrive after the cal
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tollgate.aws.dynamodb import ConditionFailedError, DynamoDB, Item
+from tollgate.aws.dynamodb import ConditionFailedError, DynamoDB, Item, TransactionCancelledError
 from tollgate.core import ids
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.core.money import ZERO
 from tollgate.limits.model import Unit, counter_name, is_counter, needs_seed, window_of
-from tollgate.metering.model import Account, Amount, Hold
+from tollgate.metering.model import Account, Amount, Counter, Hold
 from tollgate.table import keys
 
 _ONE = {"N": "1"}
@@ -25,6 +26,10 @@ _NONE = {"N": "0"}
 _STALE_SECONDS = 120
 # How often the counters of one call may be changed by admins while it runs.
 _TAKEN_ALONG = 4
+# Beside the counters' names in ``z``: for which size ``px``, the calls in flight that a shard may have, is divided.
+PARALLEL_MARK = "p"
+# Numbers that say something of a shard and do not add up.
+_OF_EACH = frozenset({"sn", "px"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +124,23 @@ class Counters:
                 return item
         raise StoreUnavailableError("The limits of this call change too fast; try again")
 
-    async def read(self, uid: str, shard: int = 0) -> Item | None:
-        """The counter item as it stands."""
-        place = (keys.account(uid), keys.counter(shard))
-        return (await self._db.batch_get(self._table, [place])).get(place)
+    async def read(self, uid: str, items: int = 1) -> list[Item | None] | None:
+        """The counter items, all of one moment; None if too much is being written to them for that."""
+        places = [(keys.account(uid), keys.counter(shard)) for shard in range(items)]
+        if items == 1:
+            return [(await self._db.batch_get(self._table, places)).get(places[0])]
+        wanted = [{"Get": {"TableName": self._table, "Key": {"PK": {"S": pk}, "SK": {"S": sk}}}} for pk, sk in places]
+        try:
+            answer = await self._db.call("TransactGetItems", {"TransactItems": wanted})
+        except TransactionCancelledError:
+            return None
+        return [one.get("Item") for one in answer["Responses"]]
+
+    async def read_roughly(self, uid: str, items: int) -> list[Item | None]:
+        """The counter items, each as it was at some moment: for what is only told."""
+        places = [(keys.account(uid), keys.counter(shard)) for shard in range(items)]
+        found = await self._db.batch_get(self._table, places)
+        return [found.get(place) for place in places]
 
     def _update(self, hold: Hold, names: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -167,21 +185,34 @@ class _Reserve:
                 self.values[":zero"] = _NONE
             self.changes.append("av = av - :e")
             self.conditions.append(_enough(account))
-        parallel = hold.meter.limits.max_parallel_requests
-        if parallel is not None:
-            self.values[":parallel"] = number(share_of(Decimal(parallel), hold.meter.shards, hold.shard))
-            self.conditions.append("size(h) < :parallel")
+        self._limit_parallel(hold)
+        self.conditions += ["attribute_exists(z)"] if hold.meter.is_sharded else ["attribute_not_exists(sn)"]
         for index, counter in enumerate(hold.counters):
-            self._count(f"#c{index}", f":m{index}", counter.name, counter.size, counter.ceiling.unit, amount)
+            self._count(index, counter, hold)
 
-    def _count(  # noqa: PLR0913, PLR0917
-        self, name: str, most: str, attribute: str, size: Decimal, unit: Unit, amount: Amount
-    ) -> None:
-        by = f":{unit.value}"
-        self.names[name] = attribute
-        self.values[by] = number(amount.of(unit))
-        self.values[most] = number(size - amount.of(unit))
-        if needs_seed(attribute):
+    def _limit_parallel(self, hold: Hold) -> None:
+        parallel = hold.meter.limits.max_parallel_requests
+        if parallel is None:
+            return
+        if hold.meter.is_sharded:
+            self.names["#p"] = PARALLEL_MARK
+            self.values[":p"] = {"S": parallel_mark(hold)}
+            self.conditions.append("size(h) < px AND z.#p = :p")
+        else:
+            self.values[":parallel"] = number(parallel)
+            self.conditions.append("size(h) < :parallel")
+
+    def _count(self, index: int, counter: Counter, hold: Hold) -> None:
+        """A shard counts only under the very limit that the counter is divided for; then it is there (decision 14)."""
+        name, most, unit = f"#c{index}", f":m{index}", counter.ceiling.unit
+        by, amount = f":{unit.value}", hold.amount.of(unit)
+        self.names[name] = counter.name
+        self.values[by] = number(amount)
+        self.values[most] = number(hold.share(counter) - amount)
+        if hold.meter.is_sharded:
+            self.values[f":z{index}"] = {"S": hold.mark(counter)}
+            self.conditions.append(f"z.{name} = :z{index}")
+        if hold.meter.is_sharded or needs_seed(counter.name):
             self.changes.append(f"{name} = {name} + {by}")
             self.conditions.append(f"{name} <= {most}")
         else:
@@ -218,7 +249,7 @@ class _End:
             self._total(used)
             for index, name in enumerate(hold.stale):
                 self.names[f"#s{index}"] = name
-                self.removed.append(f"#s{index}")
+                self.removed += [f"#s{index}", *([f"z.#s{index}"] if hold.meter.is_sharded else [])]
 
     def _total(self, used: Amount) -> None:
         self.values |= {":usd": number(used.usd), ":tokens": number(used.tokens), ":one": _ONE}
@@ -237,15 +268,22 @@ class _End:
         self.changes.append(f"#c{index} = if_not_exists(#c{index}, :zero) + :d{index}")
 
 
-def share_of(size: Decimal, shards: int, shard: int) -> Decimal:
-    """The part of a limit that one of its shards enforces; together they never allow more than the limit."""
-    if shards == 1:
-        return size
-    if size == size.to_integral_value():
-        whole, rest = divmod(size, shards)
-        return whole + (1 if shard < rest else 0)
-    part = (size / shards).quantize(Decimal("1e-12"), rounding="ROUND_FLOOR")
-    return part if shard else size - part * (shards - 1)
+def parallel_mark(hold: Hold) -> str:
+    """Tells for which limit and how many shards the calls in flight are divided."""
+    return f"{hold.meter.shards}/{hold.meter.limits.max_parallel_requests}"
+
+
+def merged(items: Sequence[Item | None]) -> Item | None:
+    """The counter items of all shards as if they were one; None if there is none."""
+    there = [item for item in items if item is not None]
+    if len(there) <= 1:
+        return there[0] if there else None
+    whole: Item = {**there[0], "h": {"M": {}}}
+    for item in there:
+        whole["h"]["M"] |= item["h"]["M"]
+    for name in {name for item in there for name, value in item.items() if "N" in value} - _OF_EACH:
+        whole[name] = number(sum((number_in(item, name) for item in there), ZERO))
+    return whole
 
 
 def _stored(hold: Hold, expires_at: int) -> dict[str, Any]:
@@ -296,7 +334,7 @@ def codes_of(entry: Item) -> list[str]:
 def balance(item: Item) -> Balance:
     """The credits of a counter item."""
     held = sum((amount_of(hold["M"]).credits for hold in item["h"]["M"].values()), ZERO)
-    return Balance(_number(item, "av"), held, _number(item, "al"))
+    return Balance(number_in(item, "av"), held, number_in(item, "al"))
 
 
 def stale_names(item: Item, moment: float) -> tuple[str, ...]:
@@ -322,7 +360,7 @@ def number(value: Decimal | int) -> dict[str, str]:
     return {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
 
 
-def _number(item: Item, name: str) -> Decimal:
+def number_in(item: Item, name: str) -> Decimal:
     return Decimal(item[name]["N"]) if name in item else ZERO
 
 

@@ -99,14 +99,18 @@ def _account(team: Item | None, organization: Item | None) -> Account | None:
         tokens_per_credit=int(decimal(team, "tokens_per_credit") or _TOKENS_PER_CREDIT),
         markup=decimal(team, "cost_markup_percentage") or ZERO,
         hard=mode == "hard",
-        floored=mode == "soft" and flag(payer, "suspend_at_zero") and _is_past(text(payer, "grace_until")),
+        floored=mode == "soft" and flag(payer, "suspend_at_zero") and _grace_is_over(payer),
         credit_limit=None if mode == "unlimited" else decimal(payer, "credit_limit"),
         refill_duration=_REFILLS[period] if period else None,
     )
 
 
-def _is_past(moment: str | None) -> bool:
-    return moment is None or clock.from_stored(moment) <= clock.utc_now()
+def _grace_is_over(payer: Item) -> bool:
+    """Where a time of grace is set but has not begun, the account has not been empty yet."""
+    until = text(payer, "grace_until")
+    if until is None:
+        return not decimal(payer, "grace_period_hours")
+    return clock.from_stored(until) <= clock.utc_now()
 
 
 class _Meters:

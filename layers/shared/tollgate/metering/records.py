@@ -103,6 +103,8 @@ def record_item(call: Call) -> Item:
         "organization_uid": who.organization_uid,
         "user_id": who.user_id,
         "customer_id": who.customer_id,
+        # Who paid, where that is not the owner of the record.
+        "account_uid": who.account.uid if who.account is not None and who.account.uid != owner else None,
         "requested_model": call.requested_model,
         "model_used": call.model_used,
         "provider": call.provider,

@@ -1,22 +1,25 @@
 """Reserving: what a call can take at most is held in every counter item that it is counted in, or in none.
 
 The writes go out side by side. If one is refused, the others are released before the answer. Where the limits can carry
-less than was asked for, the affordable part of the output is held (Q-14).
+less than was asked for, the affordable part of the output is held (Q-14). Of a hot account one shard is asked, chosen
+by chance; what it lacks is looked for in the others before anything is refused (decision 14).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from decimal import Decimal
+import random
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tollgate.aws.dynamodb import Item, UncertainWriteError
 from tollgate.core import ids
-from tollgate.core.errors import StoreUnavailableError, TollgateError
-from tollgate.limits.model import Ceiling, counter_name, needs_seed
+from tollgate.core.errors import ReservedError, StoreUnavailableError, TollgateError
+from tollgate.limits.model import counter_name, needs_seed
 from tollgate.metering.bound import Bound
-from tollgate.metering.counters import Counters, Refused, share_of
+from tollgate.metering.counters import Counters, Refused, merged
+from tollgate.metering.escrow import Escrow
 from tollgate.metering.model import Amount, Call, Counter, Hold, Meter
 from tollgate.metering.records import Records
 from tollgate.metering.seeds import Seeds
@@ -27,26 +30,49 @@ from tollgate.telemetry import Event, logger
 _ATTEMPTS = 4
 # Counters that have to be made first, by the first calls after a limit was set, come on top.
 _SEEDINGS = 3
+# And so do new divisions of a hot account, for which calls compete when little is left.
+_DIVISIONS = 12
+_PAUSE_SECONDS = 0.005
 
 _NOTHING: Item = {"h": {"M": {}}}
 
-_Refusals = list[tuple[Hold, Item | None]]
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A hold that was refused, and the counter items of its scope as they stood: one for each shard."""
+
+    hold: Hold
+    items: Sequence[Item | None]
+
+    @property
+    def whole(self) -> Item:
+        return merged(self.items) or _NOTHING
+
+    @property
+    def is_unmade(self) -> bool:
+        """Whether an item or a counter has to be made before anything can be said about it."""
+        whole = self.whole
+        return None in self.items or any(
+            needs_seed(counter.name) and counter.name not in whole for counter in self.hold.counters
+        )
 
 
 class Reservations:
     """The only thing that reserves."""
 
-    def __init__(self, counters: Counters, records: Records, seeds: Seeds) -> None:
+    def __init__(self, counters: Counters, records: Records, seeds: Seeds, escrow: Escrow) -> None:
         self._counters = counters
         self._records = records
         self._seeds = seeds
+        self._escrow = escrow
 
     async def hold(self, call: Call, bound: Bound) -> None:
         """Holds the bound of ``call``, or as much of its output as its limits carry; raises the first refusal."""
         output = bound.bounds.output
-        attempts = seedings = 0
+        attempts = seedings = divisions = 0
+        shards = _Shards(call.entitlement.meters)
         while True:
-            holds = await self._holds(call, bound.amount(output))
+            holds = [await self._hold_in(meter, shard, call, bound.amount(output)) for meter, shard in shards]
             refused = await self._take(call, holds)
             if not refused:
                 call.holds = holds
@@ -54,45 +80,63 @@ class Reservations:
                 call.max_output_tokens = output
                 call.shortened = output < bound.bounds.output
                 return
-            unmade = [(hold, item) for hold, item in refused if _is_unmade(hold, item)]
+            seen = [refusal for one in refused if (refusal := await self._look(one, shards)) is not None]
+            unmade = [refusal for refusal in seen if refusal.is_unmade]
             if unmade and seedings < _SEEDINGS:
                 seedings += 1
-                await asyncio.gather(*(self._seeds.plant(hold, item, call.started_at) for hold, item in unmade))
+                await asyncio.gather(*(self._seeds.plant(one.hold, one.items, call.started_at) for one in unmade))
+                continue
+            found = [short for one in seen for short in shortages(one.hold, one.whole, call.started_at)]
+            if not found and divisions < _DIVISIONS and any(hold.meter.is_sharded for hold, _ in refused):
+                divisions += 1
+                await self._make_room(seen, shards)
+                await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * divisions))  # noqa: S311
                 continue
             attempts += 1
-            found = [short for hold, item in refused for short in shortages(hold, item, call.started_at)]
-            if attempts == _ATTEMPTS:
-                raise _first(found, bound) if found else StoreUnavailableError("The data store is busy; try again")
+            if attempts == _ATTEMPTS or divisions == _DIVISIONS:
+                raise _first(found, bound) if found else _busy(refused)
             if found:
                 output = _affordable(found, bound)
+
+    async def _look(self, refused: tuple[Hold, Item | None], shards: _Shards) -> _Refusal | None:
+        """All shards, of whatever has several; None if they have to be asked again."""
+        hold, item = refused
+        known = int(item["sn"]["N"]) if item is not None and "sn" in item else hold.meter.items
+        if known != hold.meter.items:
+            # Somebody has added shards since the account was read.
+            shards.correct(hold, known)
+            return None
+        if not hold.meter.is_sharded:
+            return _Refusal(hold, [item])
+        items = await self._counters.read(hold.meter.uid, hold.meter.items)
+        return _Refusal(hold, items) if items is not None else None
+
+    async def _make_room(self, seen: Sequence[_Refusal], shards: _Shards) -> None:
+        for one in seen:
+            there = [item for item in one.items if item is not None]
+            if one.hold.meter.is_sharded and len(there) == len(one.items):
+                shard = await self._escrow.room(one.hold, there)
+                shards.choose(one.hold, shard)
 
     async def release(self, call: Call) -> None:
         """Gives everything back that the call holds."""
         await self._release(call, call.holds)
 
-    async def _holds(self, call: Call, amount: Amount) -> list[Hold]:
-        return [await self._hold_in(meter, call, amount) for meter in call.entitlement.meters]
-
-    async def _hold_in(self, meter: Meter, call: Call, amount: Amount) -> Hold:
-        shard = 0
+    async def _hold_in(self, meter: Meter, shard: int, call: Call, amount: Amount) -> Hold:
         moment = call.started_at
         counters = []
         for ceiling in meter.ceilings(call.requested_model, moment):
             size = ceiling.size
             if ceiling.carries:
-                size += await self._left_over(meter, ceiling, moment)
-            name = counter_name(ceiling.code, moment)
-            counters.append(Counter(ceiling, ceiling.code, name, share_of(size, meter.shards, shard)))
+                size += await self._seeds.left_over(meter, ceiling, moment)
+            counters.append(Counter(ceiling, ceiling.code, counter_name(ceiling.code, moment), size))
         return Hold(meter, shard, amount, tuple(counters), of=len(call.entitlement.meters))
 
-    async def _left_over(self, meter: Meter, ceiling: Ceiling, moment: float) -> Decimal:
-        return await self._seeds.left_over(meter, ceiling, moment)
-
-    async def _take(self, call: Call, holds: Sequence[Hold]) -> _Refusals:
-        """What refused, with the counter items as they stood; whatever did not is released again then."""
+    async def _take(self, call: Call, holds: Sequence[Hold]) -> list[tuple[Hold, Item | None]]:
+        """What refused, with the item that did; whatever did not is released again then."""
         if any(_is_beyond(hold) for hold in holds):
             # Nothing is written; the others are looked at all the same, because the contract may ask for them first.
-            return [(hold, await self._counters.read(hold.meter.uid, hold.shard) or _NOTHING) for hold in holds]
+            return [(hold, await self._stands(hold)) for hold in holds]
         for attempt in range(_ATTEMPTS):
             try:
                 return await self._write(call, holds)
@@ -104,7 +148,13 @@ class Reservations:
                 call.hold_id = ids.hold_id_of(call.call_id)
         raise AssertionError
 
-    async def _write(self, call: Call, holds: Sequence[Hold]) -> _Refusals:
+    async def _stands(self, hold: Hold) -> Item | None:
+        if hold.meter.is_sharded:
+            return None
+        (item,) = await self._counters.read(hold.meter.uid) or [None]
+        return item or _NOTHING
+
+    async def _write(self, call: Call, holds: Sequence[Hold]) -> list[tuple[Hold, Item | None]]:
         outcomes = await _side_by_side(
             [self._counters.reserve(hold, call.hold_id, call.started_at, call.expires_at) for hold in holds]
         )
@@ -141,6 +191,27 @@ class Reservations:
             raise
 
 
+class _Shards:
+    """Which shard of each of its scopes a call tries."""
+
+    def __init__(self, meters: Sequence[Meter]) -> None:
+        self._chosen = [(meter, random.randrange(meter.shards)) for meter in meters]  # noqa: S311
+
+    def __iter__(self) -> Iterator[tuple[Meter, int]]:
+        return iter(self._chosen)
+
+    def choose(self, hold: Hold, shard: int | None) -> None:
+        """Another shard for the scope of ``hold``; None: any."""
+        self._replace(hold.meter, random.randrange(hold.meter.shards) if shard is None else shard)  # noqa: S311
+
+    def correct(self, hold: Hold, items: int) -> None:
+        """There are more counter items than the call knew of."""
+        self._replace(replace(hold.meter, items=items), hold.shard)
+
+    def _replace(self, meter: Meter, shard: int) -> None:
+        self._chosen = [(meter, shard) if one.uid == meter.uid else (one, other) for one, other in self._chosen]
+
+
 async def _side_by_side(work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
     """What each returned or raised. One alone, the usual case, needs no task."""
     if len(work) == 1:
@@ -156,11 +227,15 @@ def _is_beyond(hold: Hold) -> bool:
     return any(hold.amount.of(counter.ceiling.unit) > counter.size for counter in hold.counters)
 
 
-def _is_unmade(hold: Hold, item: Item | None) -> bool:
-    """Whether a counter has to be made before anything can be said about it."""
-    if item is None:
-        return True
-    return any(needs_seed(counter.name) and counter.name not in item for counter in hold.counters)
+def _busy(refused: Sequence[tuple[Hold, Item | None]]) -> TollgateError:
+    """All shards together carry the call, but others were always quicker; or the table is slow."""
+    for hold, _ in refused:
+        if hold.meter.is_sharded:
+            figures = {"scope": hold.meter.scope.value, "scope_id": hold.meter.scope_id}
+            return ReservedError(
+                "What is left is in use by other calls; try again in a moment", retry_after=1, **figures
+            )
+    return StoreUnavailableError("The data store is busy; try again")
 
 
 def _first(found: list[Shortage], bound: Bound) -> TollgateError:

@@ -8,18 +8,21 @@ replaces, with the calls in flight that stand in it: changing a duration never l
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from tollgate.aws.dynamodb import ConditionFailedError, DynamoDB, Item
+from tollgate.aws.dynamodb import ConditionFailedError, DynamoDB, Item, TransactionCancelledError
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.core.ids import time_of_hold
 from tollgate.core.money import ZERO
 from tollgate.limits.model import Ceiling, Scope, counter_name, counts, is_counter, needs_seed, window_of
 from tollgate.limits.windows import Window
-from tollgate.metering.counters import Counters, amount_of, codes_of, number
+from tollgate.metering.counters import Counters, amount_of, codes_of, merged, number, number_in
 from tollgate.metering.model import Counter, Hold, Meter
+from tollgate.metering.parts import share_of, step_of
 from tollgate.table import keys
 from tollgate.usage.layout import spend_queries, sum_spend
 
@@ -39,12 +42,14 @@ class Seeds:
         self._counters = counters
         self._left: dict[tuple[str, str], Decimal] = {}
 
-    async def plant(self, hold: Hold, item: Item | None, moment: float) -> None:
-        """Makes what a reservation of ``hold`` found missing in ``item``. Any number may do so at once."""
-        if item is None:
-            await self._make(hold)
+    async def plant(self, hold: Hold, items: Sequence[Item | None], moment: float) -> None:
+        """Makes what a reservation of ``hold`` found missing in ``items``. Any number may do so at once."""
+        for shard, item in enumerate(items):
+            if item is None:
+                await self._make(hold.meter, shard)
+        whole = merged(items)
         for counter in hold.counters:
-            if needs_seed(counter.name) and (item is None or counter.name not in item):
+            if needs_seed(counter.name) and (whole is None or counter.name not in whole):
                 await self._seed(hold, counter, moment)
 
     async def left_over(self, meter: Meter, ceiling: Ceiling, moment: float) -> Decimal:
@@ -57,19 +62,26 @@ class Seeds:
         known = self._left.get((meter.uid, name))
         if known is not None:
             return max(ZERO, ceiling.size - known)
-        item = await self._counters.read(meter.uid)
-        spent = _number(item, name)
+        item = merged(await self._read(meter))
+        spent = number_in(item, name) if item is not None else ZERO
         if item is None or not _counted_in(item, name):
             if len(self._left) >= _MOST_REMEMBERED:
                 self._left.clear()
             self._left[meter.uid, name] = spent
         return max(ZERO, ceiling.size - spent)
 
-    async def _make(self, hold: Hold) -> None:
-        meter = hold.meter
+    async def _read(self, meter: Meter) -> list[Item | None]:
+        for attempt in range(_ATTEMPTS):
+            await asyncio.sleep(random.uniform(0, 0.01 * attempt))  # noqa: S311
+            items = await self._counters.read(meter.uid, meter.items)
+            if items is not None:
+                return items
+        raise StoreUnavailableError("The data store is busy; try again")
+
+    async def _make(self, meter: Meter, shard: int) -> None:
         item: Item = {
             "PK": {"S": keys.account(meter.uid)},
-            "SK": {"S": keys.counter(hold.shard)},
+            "SK": {"S": keys.counter(shard)},
             "kind": {"S": "account" if meter.scope in _PAYERS else "counter"},
             "scope": {"S": meter.scope.value},
             "scope_id": {"S": meter.scope_id},
@@ -78,7 +90,9 @@ class Seeds:
             **_zeros("us", "tk", "cn"),
         }
         if meter.scope in _PAYERS:
-            item |= _zeros("av", "al", "sq")
+            item |= _zeros("av", "al", "sq") if shard == 0 else _zeros("av")
+        if meter.is_sharded:
+            item |= {"z": {"M": {}}, "sn": number(meter.items)}
         try:
             await self._db.call(
                 "PutItem",
@@ -90,12 +104,13 @@ class Seeds:
     async def _seed(self, hold: Hold, counter: Counter, moment: float) -> None:
         """Sets a counter to what was spent in its window before it existed, calls in flight included."""
         for _ in range(_ATTEMPTS):
-            item = await self._counters.read(hold.meter.uid, hold.shard)
-            if item is None or counter.name in item:
+            items = await self._read(hold.meter)
+            whole = merged(items)
+            if whole is None or None in items or counter.name in whole:
                 return
-            replaced = _replaced(item, counter, moment)
-            spent = await self._spent(hold, counter, moment, item, replaced)
-            if await self._begin(counter, spent, item, replaced, moment):
+            replaced = _replaced(whole, counter, moment)
+            spent = await self._spent(hold, counter, moment, whole, replaced)
+            if await self._begin(hold.meter, _Beginning(counter, spent, whole, replaced, moment), items):
                 return
         raise StoreUnavailableError("The limits of this call change too fast; try again")
 
@@ -105,7 +120,7 @@ class Seeds:
         if replaced is None:
             return await self._rolled_up(hold, counter, window, moment)
         begun = max(window.start, window_of(replaced).start)
-        counted = _number(item, replaced) - _held(item, counter, _counted_in(item, replaced))
+        counted = number_in(item, replaced) - _held(item, counter, _counted_in(item, replaced))
         if window_of(replaced).start < window.start:
             # It counted a longer time than the new window lasts: only the rollups know which part lies in it.
             return min(counted, await self._rolled_up(hold, counter, window, moment))
@@ -117,50 +132,69 @@ class Seeds:
         if window.start % _DAY or end <= window.start:
             return ZERO
         meter = hold.meter
-        if hold.shard:
-            return ZERO
         queries = spend_queries(
             self._table, meter.scope, meter.usage_id, _day(window.start), _day(int(end) - 1), meter.usage_within
         )
         found = await asyncio.gather(*(self._db.query(query) for query in queries))
         return sum_spend([item for items in found for item in items], counter.ceiling.model)
 
-    async def _begin(self, counter: Counter, spent: Decimal, item: Item, replaced: str | None, moment: float) -> bool:
-        """Writes the counter unless something changed meanwhile; calls in flight are told that they stand in it."""
-        taken = _taken_along(item, counter, replaced, moment)
-        names = {"#new": counter.name}
-        values: dict[str, Any] = {":seed": number(spent + _held(item, counter, taken))}
+    async def _begin(self, meter: Meter, beginning: _Beginning, items: Sequence[Item | None]) -> bool:
+        """Writes the counter unless something changed meanwhile: divided among all shards, or into none."""
+        step = step_of(beginning.counter.ceiling.unit)
+        writes = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    **beginning.write(item, share_of(beginning.size, meter.shards, shard, step)),
+                }
+            }
+            for shard, item in enumerate(items)
+            if item is not None
+        ]
+        try:
+            await self._db.call("TransactWriteItems", {"TransactItems": writes})
+        except TransactionCancelledError:
+            return False
+        return True
+
+
+class _Beginning:
+    """A counter as it begins, with the calls in flight that stand in it; ``whole`` is what all shards say together."""
+
+    def __init__(self, counter: Counter, spent: Decimal, whole: Item, replaced: str | None, moment: float) -> None:
+        self.counter = counter
+        self._replaced = replaced
+        self._taken = _taken_along(whole, counter, replaced, moment)
+        self.size = spent + _held(whole, counter, self._taken)
+
+    def write(self, item: Item, part: Decimal) -> dict[str, Any]:
+        """The update of one shard's item; its calls in flight are told that they stand in the counter."""
+        names = {"#new": self.counter.name}
+        values: dict[str, Any] = {":seed": number(part)}
         changes = ["#new = :seed"]
         conditions = ["attribute_not_exists(#new)"]
-        if replaced:
-            names["#old"] = replaced
-            values[":old"] = item[replaced]
+        if self._replaced and self._replaced in item:
+            names["#old"] = self._replaced
+            values[":old"] = item[self._replaced]
             conditions.append("#old = :old")
-        for index, hold_id in enumerate(taken):
+        here = [hold_id for hold_id in self._taken if hold_id in item["h"]["M"]]
+        for index, hold_id in enumerate(here):
             codes = codes_of(item["h"]["M"][hold_id]["M"])
             names[f"#h{index}"] = hold_id
-            values[f":w{index}"] = {"S": " ".join([*codes, counter.code])}
+            values[f":w{index}"] = {"S": " ".join([*codes, self.counter.code])}
             changes.append(f"h.#h{index}.w = :w{index}")
             if codes:
                 values[f":v{index}"] = {"S": " ".join(codes)}
                 conditions.append(f"h.#h{index}.w = :v{index}")
             else:
                 conditions.append(f"attribute_exists(h.#h{index}) AND attribute_not_exists(h.#h{index}.w)")
-        try:
-            await self._db.call(
-                "UpdateItem",
-                {
-                    "TableName": self._table,
-                    "Key": {"PK": item["PK"], "SK": item["SK"]},
-                    "UpdateExpression": "SET " + ", ".join(changes),
-                    "ConditionExpression": " AND ".join(conditions),
-                    "ExpressionAttributeNames": names,
-                    "ExpressionAttributeValues": values,
-                },
-            )
-        except ConditionFailedError:
-            return False
-        return True
+        return {
+            "Key": {"PK": item["PK"], "SK": item["SK"]},
+            "UpdateExpression": "SET " + ", ".join(changes),
+            "ConditionExpression": " AND ".join(conditions),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
 
 
 def _replaced(item: Item, counter: Counter, moment: float) -> str | None:
@@ -208,10 +242,6 @@ def _held(item: Item, counter: Counter, hold_ids: list[str]) -> Decimal:
 
 def _zeros(*names: str) -> Item:
     return {name: {"N": "0"} for name in names}
-
-
-def _number(item: Item | None, name: str) -> Decimal:
-    return Decimal(item[name]["N"]) if item is not None and name in item else ZERO
 
 
 def _day(moment: int) -> date:

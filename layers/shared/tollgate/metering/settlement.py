@@ -8,8 +8,8 @@ from tollgate.aws.dynamodb import Item
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.core.money import ZERO
 from tollgate.metering.charging import charge
-from tollgate.metering.counters import Balance, Counters, balance
-from tollgate.metering.model import Amount, Call, Charge, Detail, Outcome, Usage
+from tollgate.metering.counters import Balance, Counters, balance, merged
+from tollgate.metering.model import Amount, Call, Charge, Detail, Hold, Outcome, Usage
 from tollgate.metering.records import Records
 from tollgate.models.prices import TargetPrice
 from tollgate.telemetry import Event, count_now, logger
@@ -60,9 +60,21 @@ class Settlement:
             return None
         for hold, item in zip(call.holds, settled, strict=True):
             hold.see(item or {})
-        paid = next((item for hold, item in zip(call.holds, settled, strict=True) if hold.pays), None)
-        # None if the sweeper was quicker or our own settle was sent twice: the books are right all the same.
-        return balance(paid) if paid is not None else None
+        for hold, item in zip(call.holds, settled, strict=True):
+            # None if the sweeper was quicker or our own settle was sent twice: the books are right all the same.
+            if hold.pays and item is not None:
+                return await self._balance(hold, item)
+        return None
+
+    async def _balance(self, hold: Hold, item: Item) -> Balance | None:
+        """The account's after the call; of a hot account all shards have to be asked for it."""
+        if not hold.meter.is_sharded:
+            return balance(item)
+        try:
+            whole = merged(await self._counters.read_roughly(hold.meter.uid, hold.meter.items))
+        except StoreUnavailableError:
+            return None
+        return balance(whole) if whole is not None else None
 
     async def _settle_all(self, call: Call, actual: Amount) -> list[Item | None]:
         """Side by side; one that fails must not keep the others from being settled."""

@@ -20,7 +20,7 @@ from tollgate.core.errors import (
 from tollgate.core.money import ZERO, plain
 from tollgate.limits.model import Ceiling, Scope, Unit
 from tollgate.metering.bound import Bound
-from tollgate.metering.counters import balance, held_in, share_of
+from tollgate.metering.counters import balance, held_in
 from tollgate.metering.model import Amount, Hold, Meter
 
 PARALLEL = "max_parallel_requests"
@@ -177,7 +177,7 @@ class Shortage:
 
 
 def shortages(hold: Hold, item: Item | None, started_at: float) -> list[Shortage]:
-    """What stands in the way of a hold in a counter item; empty if nothing does (any more)."""
+    """What stands in the way of a hold; empty if nothing does (any more). ``item`` is the whole of all shards."""
     item = item or _NOTHING
     meter = hold.meter
     found = []
@@ -198,8 +198,8 @@ def shortages(hold: Hold, item: Item | None, started_at: float) -> list[Shortage
             )
     parallel = meter.limits.max_parallel_requests
     running = Decimal(len(item["h"]["M"]))
-    if parallel is not None and running >= (most := share_of(Decimal(parallel), meter.shards, hold.shard)):
-        found.append(Shortage(meter, PARALLEL, most, ZERO, running))
+    if parallel is not None and running >= parallel:
+        found.append(Shortage(meter, PARALLEL, Decimal(parallel), ZERO, running))
     return [*found, *_credits(hold, item)]
 
 

@@ -168,11 +168,12 @@ def _interrupted(hold_id: str, found: Sequence[_Found], started_at: float) -> Ca
         max(amount.tokens for amount in amounts),
     )
     tags = tuple(text(each.item, "scope_id") or "" for each in found if text(each.item, "scope") == Scope.TAG)
+    payer = next((Account(_uid(each.item)) for each in found if "a" in each.entry), None)
     call_id = ids.call_id_of_hold(hold_id)
     return Call(
         call_id=call_id,
         hold_id=hold_id,
-        entitlement=Entitlement(0, tags=tags, **known),
+        entitlement=Entitlement(0, tags=tags, account=payer, **known),
         requested_model=UNKNOWN_MODEL,
         streamed=False,
         started_at=started_at,
