@@ -52,6 +52,7 @@ WHEN = {
     "expired_key": "the key has expired",
     "forbidden": "the caller's role does not allow it, or the team is another one of his own organization",
     "idempotency_key_reused": "the same `Idempotency-Key` came with another body within 24 hours",
+    "budget_exceeded": "a budget in USD is used up; `scope`, `limit_type`, `limit`, `spent`, `reserved` and `resets_at` say which and how far",
     "insufficient_credits": "the credits are used up; `limit`, `spent` and `reserved` say how far",
     "internal_error": "nobody foresaw it; the log has it under the request's id",
     "invalid_api_key": "no credential, or one that is malformed, unknown, revoked or deleted",

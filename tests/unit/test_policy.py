@@ -77,6 +77,9 @@ READS = {
     Action.ALERT_READ,
     Action.BUDGET_LIST,
     Action.BUDGET_READ,
+    Action.USAGE_READ,
+    Action.USAGE_READ_ORGANIZATION,
+    Action.USAGE_READ_PLATFORM,
     Action.USER_READ,
     Action.MEMBER_READ,
 }
@@ -91,6 +94,7 @@ def test_a_team_key_reads_its_team_and_its_credits() -> None:
         Action.TEAM_READ,
         Action.CREDITS_READ,
         Action.BUDGET_READ,
+        Action.USAGE_READ,
     }
 
 

@@ -165,6 +165,8 @@ class RateLimitedError(RetryLaterError):
     """``kind`` is what is limited: requests, tokens or max_parallel_requests; ``reset_at`` as the dialect writes it."""
 
     code = "rate_limited"
+    kind: str = "requests"
+    reset_at: str | None = None
 
     def __init__(self, message: str, *, retry_after: int, kind: str, reset_at: str | None, **extra: Any) -> None:
         super().__init__(message, retry_after=retry_after, **extra)
