@@ -21,7 +21,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 export CMAKE_ARGS ?= -DGGML_NATIVE=OFF
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run invoke test test-engine test-llm test-build bench check format build docs deploy requirements clean
+.PHONY: help run invoke test test-engine test-llm test-build bench check format build docs rebuild-usage deploy requirements clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -34,7 +34,7 @@ invoke: .venv/run ## one function with one event: make invoke F=CreateOrganizati
 
 # Three processes, because the last two start clouds of their own and change this one's environment.
 test: .venv/ready ## the fast tests, on moto
-	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/functions tests/unit tests/template $(ARGS)
+	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/functions tests/unit tests/template tests/usage tests/faults $(ARGS)
 	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/proxy tests/journeys tests/contract $(ARGS)
 	@$(DEV) -m pytest -q -m "$(FAST)" tests/local $(ARGS)
 
@@ -62,6 +62,9 @@ format: .venv/ready ## formats the code
 
 docs: .venv/ready ## the pages that are generated from code: permissions, errors
 	@$(SOURCES) $(DEV) -m tests.support.docs
+
+rebuild-usage: .venv/run ## usage counted anew from the calls: TABLE_NAME=… make rebuild-usage ARGS="2026-03-01 2026-03-05"
+	@$(SOURCES) $(DEV) -m tollgate.usage $(ARGS)
 
 build: .venv-sam/ready ## sam build; TOLLGATE_BUILD_ARCH=native builds for this machine
 	@$(SAM_ENV)/sam build --region us-east-1

@@ -16,10 +16,18 @@ _SERVICES = {
     "tenants.teams": "team_service",
     "tenants.offboarding": "offboarding_service",
     "keys.service": "key_service",
+    "tenants.budgets": "budget_service",
+    "tenants.members": "member_service",
+    "users.service": "user_service",
     "credits.service": "credit_service",
+    "credits.movements": "movement_service",
+    "credits.refill": "refill_service",
     "models.service": "model_service",
     "models.groups": "access_group_service",
     "credentials.service": "credential_service",
+    "usage.service": "usage_service",
+    "tenants.usage": "breakdown_service",
+    "alerts.service": "alert_service",
 }
 
 

@@ -66,7 +66,7 @@ class WatchedItem(AccountSettingsAttributes, Item):
     team_alias = UnicodeAttribute(null=True)
     key_alias = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
-    account_shards = IntegerAttribute(null=True)
+    account_items = IntegerAttribute(null=True)
     limits = LimitsAttribute(null=True)
     # A team's part of its organization's budget, and what the organization has given to teams.
     allocated_budget = DecimalAttribute(null=True)

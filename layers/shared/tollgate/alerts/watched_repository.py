@@ -50,7 +50,7 @@ def find(scope: Scope, scope_id: str) -> Watched | None:
         uid=keys.PLATFORM if scope is Scope.PLATFORM else item.uid,
         limits=limits.over(limits_repository.shared(limits.budget_id)),
         settings=settings_of(item),
-        shards=item.account_shards or 1,
+        shards=item.account_items or 1,
         share=item.allocated_budget,
         given=item.allocated_total or Decimal(0),
         team_alias=item.team_alias,
