@@ -285,10 +285,10 @@ def test_one_account_that_fails_does_not_stop_the_others(clock: FakeClock, monke
     clock.now = datetime(2026, 4, 1, tzinfo=UTC)
     broken, find = uid_of(TEAM), repository.find
 
-    def failing(uid: str) -> Any:
+    def failing(uid: str, *shards: int) -> Any:
         if uid == broken:
             raise StoreUnavailableError("no answer")
-        return find(uid)
+        return find(uid, *shards)
 
     with monkeypatch.context() as patch:
         patch.setattr(repository, "find", failing)

@@ -250,8 +250,8 @@ def test_entries_of_one_ledger_form_one_sequence(monkeypatch: pytest.MonkeyPatch
     build.team(credits_allocated=1)
     find, raced = repository.find, []
 
-    def racing(owner_uid: str) -> Any:
-        account = find(owner_uid)
+    def racing(owner_uid: str, *shards: int) -> Any:
+        account = find(owner_uid, *shards)
         if not raced:
             raced.append(True)
             call("POST", "/api/credits/add", {"team_id": "acme-dev", "amount": 10})

@@ -41,10 +41,11 @@ def test_every_admin_route(gateway: Gateway, world: World, key: str) -> None:
         answer = _ask(gateway, endpoint, world.values, credential)
         assert answer.status_code in ({401} if key == "unknown" else {403, 404}), (endpoint, answer.text)
         # The same as for what exists nowhere, but for the id that was asked for.
-        other = _ask(gateway, endpoint, UNKNOWN, credential)
+        nobodys = UNKNOWN | {"scope": world.values["scope"]}
+        other = _ask(gateway, endpoint, nobodys, credential)
         told, unknown = answer.json(), other.json()
         for name, value in world.values.items():
-            told["detail"] = told["detail"].replace(value, UNKNOWN[name])
+            told["detail"] = told["detail"].replace(f"'{value}'", f"'{nobodys[name]}'")
         told.pop("instance"), unknown.pop("instance")
         assert (answer.status_code, told) == (other.status_code, unknown), endpoint
         assert not [secret for secret in world.secrets if secret in answer.text]
