@@ -13,6 +13,9 @@ SAM_ENV := .venv-sam/bin
 LLM := .venv-llm/bin/python
 DYNAMODB := .cache/dynamodb-local
 DYNAMODB_PACKAGE := amplify-dynamodb-simulator@2.9.30
+LITELLM := .cache/bench/litellm
+PORTKEY := .cache/bench/portkey
+PORTKEY_PACKAGE := @portkey-ai/gateway@1.15.2
 # Where the code lies; pytest knows it from pyproject.toml.
 SOURCES := PYTHONPATH=functions:layers/shared
 FAST := not engine and not llm and not build
@@ -35,7 +38,7 @@ invoke: .venv/run ## one function with one event: make invoke F=CreateOrganizati
 # Three processes, because the last two start clouds of their own and change this one's environment.
 test: .venv/ready ## the fast tests, on moto
 	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/functions tests/unit tests/template tests/usage tests/faults $(ARGS)
-	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/proxy tests/journeys tests/contract $(ARGS)
+	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/proxy tests/journeys tests/contract tests/model $(ARGS)
 	@$(DEV) -m pytest -q -m "$(FAST)" tests/local $(ARGS)
 
 test-engine: .venv/ready $(DYNAMODB)/ready ## money, faults and repositories on DynamoDB Local (needs Java)
@@ -47,7 +50,9 @@ test-llm: .venv/ready .venv-llm/ready ## end to end with a real, small model
 test-build: build .venv/ready ## the built functions, run from the build folder
 	@$(DEV) -m pytest -m build $(ARGS)
 
-bench: .venv/ready $(DYNAMODB)/ready ## the figures of docs/performance.md, for this machine
+# The other gateways may be missing: the bench says so.
+bench: .venv/ready $(DYNAMODB)/ready ## the figures of docs/performance.md, for this machine, beside other gateways
+	@$(MAKE) --keep-going $(LITELLM)/ready $(PORTKEY)/ready || true
 	@$(SOURCES) $(DEV) -m tests.support.dynamodb_local $(DYNAMODB) -- $(DEV) -m tests.bench $(ARGS)
 
 check: .venv/ready .venv-sam/ready ## format, lint, types, import contracts, template
@@ -77,6 +82,7 @@ requirements: ## pins and hashes anew, from the .in files; needs python3.11 and 
 	@$(call pinned,3.11,requirements/run,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.11,requirements/llm,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.11,requirements/sam,--no-strip-extras --allow-unsafe)
+	@$(call pinned,3.11,requirements/bench,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.13,layers/shared/requirements,--strip-extras $(addprefix --unsafe-package ,$(RUNTIME)))
 
 clean: ## everything that was set up or built
@@ -96,6 +102,16 @@ clean: ## everything that was set up or built
 
 .venv-llm/ready: requirements/llm.txt
 	@$(call environment,.venv-llm,requirements/llm.txt)
+
+$(LITELLM)/ready: requirements/bench.txt
+	@mkdir -p $(@D)
+	@$(call environment,$(LITELLM),requirements/bench.txt)
+
+$(PORTKEY)/ready:
+	@echo "Fetching Portkey's gateway, once" >&2
+	@mkdir -p $(PORTKEY)
+	@npm install --silent --no-audit --no-fund --ignore-scripts --no-save --prefix $(PORTKEY) $(PORTKEY_PACKAGE)
+	@touch $@
 
 # What Lambda's runtime brings along, and the layer therefore leaves out.
 PIP_TOOLS := pip-tools==7.6.2

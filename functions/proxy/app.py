@@ -29,6 +29,7 @@ from tollgate.metering.admission import Admission
 from tollgate.metering.catalogue import CatalogueCache, Model
 from tollgate.metering.counters import Counters
 from tollgate.metering.entitlement import EntitlementReader
+from tollgate.metering.escrow import Escrow
 from tollgate.metering.records import Records
 from tollgate.metering.reservation import Reservations
 from tollgate.metering.seeds import Seeds
@@ -52,7 +53,8 @@ class Gateway:
         counters = Counters(db, config.table_name)
         records = Records(db, config.table_name)
         self.catalogues = CatalogueCache(db, config)
-        reservations = Reservations(counters, records, Seeds(db, config.table_name, counters))
+        seeds, escrow = Seeds(db, config.table_name, counters), Escrow(db, config.table_name)
+        reservations = Reservations(counters, records, seeds, escrow)
         self.entitlements = EntitlementReader(db, config)
         self.admission = Admission(reservations, self.catalogues)
         self.calls = CallRunner(Upstream(session, self.catalogues), Settlement(records, counters))

@@ -20,8 +20,9 @@ from tests.support.items import raw_items
 from tests.support.proxy import proxy_client
 from tollgate.aws.dynamodb import DynamoDB
 from tollgate.core import ids
-from tollgate.metering.model import Charge
-from tollgate.metering.store import MeteringStore, Recorded
+from tollgate.limits.model import Limits, Scope
+from tollgate.metering.counters import Counters
+from tollgate.metering.model import Account, Amount, Hold, Meter
 from tollgate.settings import settings
 
 CALLS = 20
@@ -29,19 +30,24 @@ CALLS = 20
 HOLDS = (1, 1, 10, 40)
 _UPSTREAM = "upstream"
 _EXPIRES = 4_000_000_000
-_BOUND = Charge(*[Decimal("0.00012345")] * 3)
-_ACTUAL = Recorded(Decimal("0.000021"), Decimal("0.000021"), 80)
+_BOUND = Amount(Decimal("0.00012345"), Decimal("0.00012345"), 1234)
+_ACTUAL = Amount(Decimal("0.000021"), Decimal("0.000021"), 80)
 _READS = {"Query", "GetItem", "BatchGetItem"}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One request to the table: the units it consumed, of which ``index_units`` are a part, and how long it took."""
+    """One request to the table: the units it consumed, of which ``index_units`` are a part, its start, its milliseconds."""
 
     name: str
     units: float = 0.0
     index_units: float = 0.0
+    began: float = 0.0
     milliseconds: float = 0.0
+
+    @property
+    def ended(self) -> float:
+        return self.began + self.milliseconds / 1000
 
     @property
     def writes(self) -> bool:
@@ -80,7 +86,7 @@ def metered() -> Iterator[list[Operation]]:
     async def noted(self: DynamoDB, operation: str, payload: dict[str, Any], **options: Any) -> dict[str, Any]:
         began = time.perf_counter()
         answer = await real_call(self, operation, {**payload, "ReturnConsumedCapacity": "INDEXES"}, **options)
-        seen.append(_operation(operation, answer, (time.perf_counter() - began) * 1000))
+        seen.append(_operation(operation, answer, began, (time.perf_counter() - began) * 1000))
         return answer
 
     async def opened(self: Upstream, *arguments: Any) -> Any:
@@ -91,7 +97,7 @@ def metered() -> Iterator[list[Operation]]:
         yield seen
 
 
-def _operation(name: str, answer: dict[str, Any], milliseconds: float) -> Operation:
+def _operation(name: str, answer: dict[str, Any], began: float, milliseconds: float) -> Operation:
     consumed = answer.get("ConsumedCapacity") or []
     parts = consumed if isinstance(consumed, list) else [consumed]
     indexes = [index for part in parts for index in part.get("GlobalSecondaryIndexes", {}).values()]
@@ -99,13 +105,13 @@ def _operation(name: str, answer: dict[str, Any], milliseconds: float) -> Operat
         name,
         sum(part["CapacityUnits"] for part in parts),
         sum(index["CapacityUnits"] for index in indexes),
+        began,
         milliseconds,
     )
 
 
-def per_call() -> PerCall:
-    """A non-streamed call through the app in this process, one limited scope."""
-    key = team_key()
+def per_call(key: str) -> PerCall:
+    """A non-streamed call with ``key`` through the app in this process."""
     with provider() as upstream, patch.dict(os.environ, UPSTREAM_BASE_URL=base_url(upstream)):
         settings.cache_clear()
         hinted = asyncio.run(_calls(key, hinted=True))
@@ -137,7 +143,13 @@ async def _calls(key: str, *, hinted: bool) -> list[list[Operation]]:
 
 
 def _trips(operations: list[Operation]) -> int:
-    return [operation.name for operation in operations].index(_UPSTREAM)
+    """Round trips before the provider; requests side by side are one."""
+    before = operations[: [operation.name for operation in operations].index(_UPSTREAM)]
+    trips, ended = 0, 0.0
+    for operation in sorted(before, key=lambda one: one.began):
+        trips += operation.began >= ended
+        ended = max(ended, operation.ended)
+    return trips
 
 
 def counters() -> list[Counter]:
@@ -150,23 +162,24 @@ def counters() -> list[Counter]:
 async def _counters(uid: str) -> list[Counter]:
     found = []
     config = settings()
+    hold = Hold(Meter(Scope.TEAM, TEAM, TEAM, uid, Limits(), account=Account(uid)), 0, _BOUND, ())
     async with aclosing(DynamoDB(config.region, config.dynamodb_endpoint_url)) as db:
-        store = MeteringStore(db, config.table_name)
+        store = Counters(db, config.table_name)
         for holds in HOLDS:
             while len(books(TEAM).holds) < holds - 1:
-                await _reserve(store, uid)
+                await _reserve(store, hold)
             with metered() as seen:
-                hold_id = await _reserve(store, uid)
+                hold_id = await _reserve(store, hold)
                 size = next(item_size(item) for item in raw_items() if item["SK"]["S"] == "HOT#0")
-                await store.settle(uid, hold_id, _BOUND.credits, _ACTUAL)
+                await store.settle(hold, hold_id, time.time(), _ACTUAL)
             reserved, settled = (operation.units for operation in seen)
             found.append(Counter(holds, size, reserved, settled))
     return found
 
 
-async def _reserve(store: MeteringStore, uid: str) -> str:
+async def _reserve(store: Counters, hold: Hold) -> str:
     hold_id = ids.hold_id_of(ids.new_call_id())
-    refused = await store.reserve(uid, hold_id, _BOUND, _EXPIRES)
+    refused = await store.reserve(hold, hold_id, time.time(), _EXPIRES)
     assert refused is None
     return hold_id
 

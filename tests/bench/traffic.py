@@ -1,4 +1,4 @@
-"""Figures under load: the proxy against an unmetered pass-through and against the provider itself."""
+"""Figures under load: the proxy against the provider itself, an unmetered pass-through, and other gateways."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.bench import processes
+from tests.bench import processes, rivals
 from tests.bench.load import Job
-from tests.bench.processes import Server
+from tests.bench.processes import NotStartedError, Server
 from tests.support import build
 from tests.support.environment import empty_table
+from tests.support.items import raw_items
 from tollgate.auth.credentials import key_id_of
+from tollgate.metering.entitlement import Hint
+from tollgate.table import keys
 
 CONNECTIONS = 32
 STREAMS = 16
@@ -23,6 +28,9 @@ CHUNKS = 50
 ALIAS = "bench"
 _ORGANIZATION = "org_acme"
 TEAM = "acme-dev"
+# Nothing that a run comes to.
+_LIMITS = {"rpm_limit": 10**7, "tpm_limit": 10**10, "max_budget": 10**6, "budget_duration": "1mo"}
+OTHERS = ("LiteLLM", "Portkey")
 _CHAT = "/v1/chat/completions"
 _MESSAGES = [
     {"role": "system", "content": "You are a helpful assistant. Answer briefly and to the point, in plain words."},
@@ -41,7 +49,7 @@ class Scale:
     first: int
 
 
-FULL = Scale(rounds=5, burst=1000, single=200, streamed=200, first=50)
+FULL = Scale(rounds=5, burst=600, single=150, streamed=200, first=50)
 QUICK = Scale(rounds=1, burst=400, single=50, streamed=40, first=10)
 
 
@@ -52,6 +60,17 @@ class System:
     name: str
     port: int
     server: Server | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    streams: bool = True
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Medians over the rounds by ``<system> <figure>``; why a gateway is not among them; which versions were."""
+
+    figures: Figures
+    missing: dict[str, str]
+    versions: str
 
 
 Figures = dict[str, float]
@@ -75,13 +94,31 @@ def team_key() -> str:
     build.organization(_ORGANIZATION)
     build.alias(ALIAS, "openai/gpt-4o-mini")
     build.access_group("bench-models", model_aliases=[ALIAS])
-    key: str = build.team(TEAM, _ORGANIZATION, access_groups=["bench-models"], credits_allocated=10**6)["virtual_key"]
+    return _team(TEAM, _ORGANIZATION)
+
+
+def limited_key() -> str:
+    """A key under four limited scopes: its own, its user's, its organization's, and its team's, which pays."""
+    build.organization("org_limited")
+    _team("limited", "org_limited")
+    build.user("ana")
+    key: str = build.issued_key("limited", user_id="ana")["virtual_key"]
+    scopes = {"key": key_id_of(key), "user": "ana", "team": "limited", "organization": "org_limited"}
+    for scope, scope_id in scopes.items():
+        build.budget(scope, scope_id, **_LIMITS)
+    return key
+
+
+def _team(team_id: str, organization_id: str) -> str:
+    made = build.team(team_id, organization_id, access_groups=["bench-models"], credits_allocated=10**6)
+    key: str = made["virtual_key"]
     return key
 
 
 def headers(key: str, *, hinted: bool = True) -> dict[str, str]:
     """What reaches the proxy behind the authorizer: the credential and, as the adapter passes it on, the context."""
-    context = {"key_id": key_id_of(key), "team_id": TEAM, "organization_id": _ORGANIZATION}
+    item = next(item for item in raw_items() if item["PK"]["S"] == keys.key(key_id_of(key)))
+    context = {name: item[name]["S"] for name in Hint.__slots__ if name in item}
     hint = {"x-amzn-request-context": json.dumps({"authorizer": context})} if hinted else {}
     return {"authorization": f"Bearer {key}", **hint}
 
@@ -92,22 +129,15 @@ def chat(*, chunks: int | None = None) -> dict[str, Any]:
     return {"model": ALIAS, "messages": _MESSAGES, **streamed}
 
 
-def measure(scale: Scale, told: Callable[[str], None]) -> Figures:
+def measure(scale: Scale, told: Callable[[str], None]) -> Traffic:
     """Medians over the rounds, each of which measures every system, in alternating order."""
     rounds: dict[str, list[float]] = defaultdict(list)
-    key = team_key()
-    with provider() as upstream, ExitStack() as servers:
-        environment = {"UPSTREAM_BASE_URL": base_url(upstream)}
-        tollgate = servers.enter_context(processes.uvicorn("proxy.app:app", environment))
-        passing = servers.enter_context(processes.uvicorn("tests.bench.passthrough:app", environment))
-        systems = [
-            System("direct", upstream.port),
-            System("passthrough", passing.port, passing),
-            System("tollgate", tollgate.port, tollgate),
-        ]
-        job = Job(0, _CHAT, headers(key))
+    with provider() as upstream, ExitStack() as running:
+        systems, missing = _systems(upstream, running)
+        job = Job(0, _CHAT, {})
+        # Once for nothing: caches fill, and node compiles what is called often.
         for system in systems:
-            _burst(system, job, replace(scale, burst=scale.burst // 4))
+            _burst(system, job, scale)
         for number in range(scale.rounds):
             told(f"load, round {number + 1} of {scale.rounds}")
             measured: Figures = {}
@@ -117,21 +147,52 @@ def measure(scale: Scale, told: Callable[[str], None]) -> Figures:
             for name, value in (measured | _added(measured)).items():
                 rounds[name].append(value)
         medians = {name: statistics.median(values) for name, values in rounds.items()}
-        return medians | {"tollgate resident": tollgate.resident_mb(), "passthrough resident": passing.resident_mb()}
+        resident = {f"{system.name} resident": system.server.resident_mb() for system in systems if system.server}
+        return Traffic(medians | resident, missing, rivals.versions())
+
+
+def _systems(upstream: Server, running: ExitStack) -> tuple[list[System], dict[str, str]]:
+    """Everything that can be started, and why the rest cannot."""
+    one, four = headers(team_key()), headers(limited_key())
+    environment = {"UPSTREAM_BASE_URL": base_url(upstream)}
+    tollgate = running.enter_context(processes.uvicorn("proxy.app:app", environment))
+    passing = running.enter_context(processes.uvicorn("tests.bench.passthrough:app", environment))
+    systems = [
+        System("direct", upstream.port),
+        System("passthrough", passing.port, passing, {"authorization": "Bearer none"}),
+        System("tollgate", tollgate.port, tollgate, one),
+        System("limited", tollgate.port, tollgate, four, streams=False),
+    ]
+    folder = Path(running.enter_context(TemporaryDirectory()))
+    starts = (lambda: rivals.litellm(ALIAS, base_url(upstream), folder), lambda: rivals.portkey(base_url(upstream)))
+    missing = {}
+    for name, start in zip(OTHERS, starts, strict=True):
+        try:
+            rival = running.enter_context(start())
+        except NotStartedError as error:
+            missing[name] = str(error)
+        else:
+            systems.append(System(name, rival.server.port, rival.server, rival.headers, streams=False))
+    return systems, missing
 
 
 def _one(system: System, job: Job, scale: Scale) -> Figures:
-    streamed = replace(job, port=system.port, body=chat(chunks=CHUNKS), calls=scale.streamed, connections=STREAMS)
-    first = replace(streamed, body=chat(chunks=1), calls=scale.first, connections=1)
-    single = processes.load(replace(job, port=system.port, body=chat(), calls=scale.single))
+    job = replace(job, port=system.port, headers=system.headers)
+    single = processes.load(replace(job, body=chat(), calls=scale.single))
     measured = {"p50": single.p50, "p99": single.p99} | _burst(system, job, scale)
+    if not system.streams:
+        return measured
+    streamed = replace(job, body=chat(chunks=CHUNKS), calls=scale.streamed, connections=STREAMS)
     stream_cpu, _ = _loaded(system, streamed)
+    first = replace(streamed, body=chat(chunks=1), calls=scale.first, connections=1)
     measured["first token"] = processes.load(first).first or 0.0
     return measured | ({"stream cpu": stream_cpu} if system.server else {})
 
 
 def _burst(system: System, job: Job, scale: Scale) -> Figures:
-    burst = replace(job, port=system.port, body=chat(), calls=scale.burst, connections=CONNECTIONS)
+    burst = replace(
+        job, port=system.port, headers=system.headers, body=chat(), calls=scale.burst, connections=CONNECTIONS
+    )
     cpu, rate = _loaded(system, burst)
     return {"rate": rate} | ({"cpu": cpu} if system.server else {})
 
@@ -146,8 +207,9 @@ def _loaded(system: System, job: Job) -> tuple[float, float]:
 
 def _added(measured: Figures) -> Figures:
     """What a system adds to the direct call of the same round."""
-    return {
-        f"{name} added {figure}": measured[f"{name} {figure}"] - measured[f"direct {figure}"]
-        for name in ("passthrough", "tollgate")
-        for figure in ("p50", "p99", "first token")
-    }
+    added: Figures = {}
+    for key, value in measured.items():
+        name, figure = key.split(" ", 1)
+        if name != "direct" and figure in {"p50", "p99", "first token"}:
+            added[f"{name} added {figure}"] = value - measured[f"direct {figure}"]
+    return added

@@ -29,6 +29,7 @@ _WHOLE = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: upstream-1\r\ncontent-length: %d\r\n\r\n%b"
     % (len(_ANSWER), _ANSWER)
 )
+_NOTHING = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 _STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -63,6 +64,10 @@ class _Connection(asyncio.Protocol):
         if not separator or len(body) < _content_length(head):
             return
         self._received = b""
+        if not body:
+            # Some gateways ask what there is before they start.
+            self._transport.write(_NOTHING)
+            return
         request = orjson.loads(body)
         if not request.get("stream"):
             self._transport.write(_WHOLE)
@@ -79,7 +84,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _content_length(head: bytes) -> int:
-    return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+    return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
 
 
 async def _serve(port: int) -> None:
