@@ -305,7 +305,7 @@ def test_a_team_share_of_its_organizations_budget() -> None:
 
 def test_shards_are_summed() -> None:
     item = team_with_budget()
-    settings("TEAM#acme-dev", account_shards=number(2))
+    settings("TEAM#acme-dev", account_shards=number(2), account_items=number(2))
     put_raw([spent(item, "3", BUDGET), spent(item, "2.5", BUDGET) | {"SK": {"S": "HOT#1"}}])
     consumed(record(spent(item, "3", BUDGET), item))
     assert thresholds() == [50]

@@ -18,7 +18,7 @@ from tollgate.tenants import offboarding
 
 NOW = "2026-03-01T12:00:00Z"
 MISSING = problem(404, "not_found", "Organization 'org_acme' not found")
-UNLIMITED = NO_LIMITS | {"tags": [], "rollover": "none", "allocated_total": 0}
+UNLIMITED = NO_LIMITS | {"tags": [], "rollover": "none", "allocated_total": 0, "account_shards": 1}
 
 
 def own_budget() -> dict[str, str]:

@@ -137,6 +137,7 @@ def test_get(clock: FakeClock) -> None:
     build.organization()
     created = build.team(credits_allocated=1000, metadata={"env": "dev"}, access_groups=["gpt-models"])
     assert build.team_details() == NO_LIMITS | NO_SPEND | {
+        "account_shards": 1,
         "tags": [],
         "allocated_budget": None,
         "credits_source": "team",

@@ -248,6 +248,29 @@ def test_small_numbers_add_up(db: Any) -> None:
         assert db.get_item(TableName=TABLE, Key=key("A"))["Item"]["n"] == {"N": left}
 
 
+def test_flat_updates_of_a_transaction(db: Any) -> None:
+    """Those that only set and add take a short way; they make, change and refuse items as the others do."""
+    names = {"#text": "text", "#n": "n"}
+    update = {"TableName": TABLE, "Key": key("A"), "ExpressionAttributeNames": names}
+    update |= {"UpdateExpression": "SET #text = :text ADD #n :n"}
+
+    def add(number: str, text: str = "x") -> None:
+        values = {":text": {"S": text}, ":n": {"N": number}}
+        db.transact_write_items(TransactItems=[{"Update": {**update, "ExpressionAttributeValues": values}}])
+
+    add("0.0000000001")
+    add("-2", "y")
+    assert db.get_item(TableName=TABLE, Key=key("A"))["Item"] == {
+        **key("A"),
+        "text": {"S": "y"},
+        "n": {"N": "-1.9999999999"},
+    }
+    db.put_item(TableName=TABLE, Item={**key("A"), "n": {"S": "no number"}})
+    with pytest.raises(ClientError, match="ValidationError"):
+        add("1")
+    assert db.get_item(TableName=TABLE, Key=key("A"))["Item"] == {**key("A"), "n": {"S": "no number"}}
+
+
 def test_a_failed_update_leaves_no_new_item(db: Any) -> None:
     with pytest.raises(ClientError, match="does not exist in the item"):
         db.update_item(

@@ -67,7 +67,7 @@ class AccountOwner:
 
     @property
     def counter_items(self) -> int:
-        """Over how many items the account is spread (decision 14)."""
+        """Over how many items the account is spread (decision 18)."""
         return self._entity.account_items
 
     @property

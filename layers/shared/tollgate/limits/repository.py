@@ -146,7 +146,7 @@ def counters(uid: str, shards: int = 1) -> list[RawItem]:
 
 
 def add_shards(work: Work, owner: Owner, shards: int) -> None:
-    """Makes an owner's counter items as many as ``shards``; calls divide among them what there is (decision 14).
+    """Makes an owner's counter items as many as ``shards``; calls divide among them what there is (decision 18).
 
     From the commit on a call that does not know of it is refused by every one of them, and reads the number there.
     """

@@ -203,7 +203,7 @@ class _Reserve:
             self.conditions.append("size(h) < :parallel")
 
     def _count(self, index: int, counter: Counter, hold: Hold) -> None:
-        """A shard counts only under the very limit that the counter is divided for; then it is there (decision 14)."""
+        """A shard counts only under the very limit that the counter is divided for; then it is there (decision 18)."""
         name, most, unit = f"#c{index}", f":m{index}", counter.ceiling.unit
         by, amount = f":{unit.value}", hold.amount.of(unit)
         self.names[name] = counter.name

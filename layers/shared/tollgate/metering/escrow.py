@@ -2,7 +2,7 @@
 
 Each shard of an account is a counter item of its own and admits calls by its own part alone: of credits by its ``av``,
 of a counter by its share of the limit, of parallel calls by ``px``. One transaction divides what is left anew
-(decision 14). It adds to what stands there and is conditional on what each shard has left for it, so it may meet other
+(decision 18). It adds to what stands there and is conditional on what each shard has left for it, so it may meet other
 calls' writes and may be sent any number of times: sums never change, and no shard passes its part.
 """
 

@@ -62,7 +62,7 @@ class Meter:
         share: the team's part of its organization's budget, counted here instead of there (Q-51).
         carries: what is left of ``max_budget`` goes over into the next window.
         shards: over how many counter items calls are spread.
-        items: how many counter items there are: more than ``shards`` where there were more of them once (decision 14).
+        items: how many counter items there are: more than ``shards`` where there were more of them once (decision 18).
         since: epoch seconds of the scope's creation.
     """
 
@@ -221,7 +221,7 @@ class Hold:
         return share_of(counter.size, self.meter.shards, self.shard, step_of(counter.ceiling.unit))
 
     def mark(self, counter: Counter) -> str:
-        """Tells for which size and how many shards a counter is divided: a shard counts for no other (decision 14)."""
+        """Tells for which size and how many shards a counter is divided: a shard counts for no other (decision 18)."""
         return f"{self.meter.shards}/{counter.size.normalize():f}"
 
     @property

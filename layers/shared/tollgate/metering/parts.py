@@ -1,4 +1,4 @@
-"""How a limit is divided among the shards of a hot account: arithmetic only, exact (decision 14)."""
+"""How a limit is divided among the shards of a hot account: arithmetic only, exact (decision 18)."""
 
 from __future__ import annotations
 

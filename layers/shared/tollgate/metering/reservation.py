@@ -2,7 +2,7 @@
 
 The writes go out side by side. If one is refused, the others are released before the answer. Where the limits can carry
 less than was asked for, the affordable part of the output is held (Q-14). Of a hot account one shard is asked, chosen
-by chance; what it lacks is looked for in the others before anything is refused (decision 14).
+by chance; what it lacks is looked for in the others before anything is refused (decision 18).
 """
 
 from __future__ import annotations
@@ -144,8 +144,7 @@ class Reservations:
                 await self._withdraw(call, holds)
                 if attempt == _ATTEMPTS - 1:
                     raise
-                call.call_id = ids.new_call_id(int(call.started_at * 1000))
-                call.hold_id = ids.hold_id_of(call.call_id)
+                _rename(call)
         raise AssertionError
 
     async def _stands(self, hold: Hold) -> Item | None:
@@ -167,6 +166,8 @@ class Reservations:
         ]
         if refused or failures:
             await self._release(call, [hold for hold, outcome in zip(holds, outcomes, strict=True) if outcome is None])
+            # A second copy of a release that comes late must not find what the next attempt holds.
+            _rename(call)
         if failures:
             raise failures[0]
         return refused
@@ -220,6 +221,12 @@ async def _side_by_side(work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
         except TollgateError as error:
             return [error]
     return await asyncio.gather(*work, return_exceptions=True)
+
+
+def _rename(call: Call) -> None:
+    """Another id, so that nothing that was sent under the last one can touch what is held from now on."""
+    call.call_id = ids.new_call_id(int(call.started_at * 1000))
+    call.hold_id = ids.hold_id_of(call.call_id)
 
 
 def _is_beyond(hold: Hold) -> bool:

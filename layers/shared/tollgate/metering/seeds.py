@@ -128,7 +128,7 @@ class Seeds:
 
     async def _rolled_up(self, hold: Hold, counter: Counter, window: Window, moment: float) -> Decimal:
         """What the rollups, which count by the day, know of a time; nothing of one that begins within a day."""
-        end = min(window.end or moment, moment + 1)
+        end = min(moment if window.end is None else window.end, moment + 1)
         if window.start % _DAY or end <= window.start:
             return ZERO
         meter = hold.meter

@@ -43,7 +43,7 @@ class OrganizationItem(AccountSettingsAttributes, Item):
     has_account = BooleanAttribute(default=False)
     limits = LimitsAttribute(null=True)
     tags = TextListAttribute()
-    # Over how many counter items calls are spread, and how many there are (decision 14).
+    # Over how many counter items calls are spread, and how many there are (decision 18).
     account_shards = IntegerAttribute(default=1)
     account_items = IntegerAttribute(default=1)
     # ``none`` or ``next``: what becomes of what a window leaves of the budget.

@@ -47,7 +47,7 @@ class Organization:
 
     ``allocated_total`` is the sum of its teams' shares of its budget, ``spent_shares`` what shares that are gone or
     were lowered have spent in a window, by the window's name (USD, Q-51). Calls are spread over ``account_shards`` of
-    its ``account_items`` counter items (decision 14).
+    its ``account_items`` counter items (decision 18).
     """
 
     organization_id: str

@@ -32,7 +32,7 @@ class TeamItem(AccountSettingsAttributes, Item):
     tokens_per_credit = IntegerAttribute(null=True)
     cost_markup_percentage = DecimalAttribute()
     credits_source = UnicodeAttribute()
-    # Over how many counter items calls are spread, and how many there are (decision 14).
+    # Over how many counter items calls are spread, and how many there are (decision 18).
     account_shards = IntegerAttribute(default=1)
     account_items = IntegerAttribute(default=1)
     limits = LimitsAttribute(null=True)

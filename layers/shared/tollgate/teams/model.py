@@ -55,7 +55,7 @@ class Team:
 
     ``credits_per_dollar`` and ``tokens_per_credit`` are None where the defaults count. ``allocated_budget`` is its
     share of the organization's budget in USD. Calls are spread over ``account_shards`` of its ``account_items`` counter
-    items (decision 14).
+    items (decision 18).
     """
 
     team_id: str

@@ -159,8 +159,9 @@ class Rollup:
         return {
             "TableName": self._table,
             "Key": call.key,
-            "UpdateExpression": "SET rolled = :yes",
-            "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(rolled)",
+            "UpdateExpression": "SET #rolled = :yes",
+            "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(#rolled)",
+            "ExpressionAttributeNames": {"#rolled": "rolled"},
             "ExpressionAttributeValues": {":yes": {"BOOL": True}},
         }
 
