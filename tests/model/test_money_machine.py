@@ -410,7 +410,7 @@ def _run(examples: int, steps: int) -> None:
 
 
 def test_the_books_are_right_whatever_happens() -> None:
-    _run(60, 40)
+    _run(80, 40)
 
 
 @pytest.mark.engine
