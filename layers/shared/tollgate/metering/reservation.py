@@ -151,7 +151,7 @@ class Reservations:
         if hold.meter.is_sharded:
             return None
         (item,) = await self._counters.read(hold.meter.uid) or [None]
-        return item or _NOTHING
+        return item
 
     async def _write(self, call: Call, holds: Sequence[Hold]) -> list[tuple[Hold, Item | None]]:
         outcomes = await _side_by_side(
