@@ -72,7 +72,7 @@ connections, in shares of the whole:
 
 Across these parts the sockets of the database's exchanges take 12 %, signing 6 %, JSON 7 %, exact numbers and prices 4 %,
 making frozen dataclasses 6 %. What was tried, each side by side with the proxy as it is in alternating rounds; medians of
-seven or eight rounds, which scatter by about 5 %:
+seven or eight rounds, which scatter by 10 to 20 %:
 
 | what is different | processor time per call |
 |---|---|

@@ -356,7 +356,10 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [answer for answer in answers if "error" in answer or "detail" in answer] == []
-    assert answers[-1]["credits_remaining"] < answers[-1]["credits_allocated"]
+    balance, budget, usage = answers[-3:]
+    assert balance["credits_remaining"] < balance["credits_allocated"]
+    assert 0 < budget["spend"] < budget["max_budget"]
+    assert usage["summary"]["total_calls"] <= 2
 
 
 def _free_port() -> str:
