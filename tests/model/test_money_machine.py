@@ -390,11 +390,16 @@ def _counts_in(hold: Item, unit: Unit) -> bool:
 
 
 def _size_of_late(payload: dict[str, Any], name: str) -> Iterator[Decimal]:
-    """The limit that a reservation on its way asks for."""
-    for placeholder, counted in payload.get("ExpressionAttributeNames", {}).items():
-        if counted == name and placeholder.startswith("#c"):
-            values = payload["ExpressionAttributeValues"]
-            yield Decimal(values[f":m{placeholder[2:]}"]["N"]) + Decimal(values[f":{name[0]}"]["N"])
+    """The limit that a reservation on its way asks for; of a shard, the one that it has a share of."""
+    values = payload["ExpressionAttributeValues"]
+    for placeholder, counted in payload["ExpressionAttributeNames"].items():
+        number_of = placeholder.removeprefix("#c")
+        if counted != name or number_of == placeholder:
+            continue
+        if f":z{number_of}" in values:
+            yield Decimal(values[f":z{number_of}"]["S"].partition("/")[2])
+        else:
+            yield Decimal(values[f":m{number_of}"]["N"]) + Decimal(values[f":{name[0]}"]["N"])
 
 
 def _run(examples: int, steps: int) -> None:

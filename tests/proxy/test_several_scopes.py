@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.proxy.plane import MODEL, Plane, cost, error
+from tests.support import items
 from tests.support.counters import counters
 from tests.support.environment import engine
 from tests.support.items import all_items
@@ -21,6 +22,9 @@ from tests.support.upstream import answer, eventually, slow, usage
 from tollgate.auth.credentials import key_id_of
 from tollgate.aws import dynamodb
 from tollgate.aws.dynamodb import DynamoDB
+from tollgate.core import ids
+from tollgate.metering.counters import due
+from tollgate.table import keys
 from workers import sweep
 
 BUSY = error(503, "store_unavailable", "The data store did not answer; try again")
@@ -261,3 +265,41 @@ def test_a_release_that_comes_late_does_not_touch_what_is_held_now(
 
     assert plane.provider.last.body["max_tokens"] < 900
     _everywhere(plane, 2, 2 * COST)
+
+
+def test_the_sweeper_waits_for_holds_that_the_index_does_not_show_yet(
+    plane: Plane, team: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A counter item is in the index by its first hold, which may expire later than this one: nothing is void for that."""
+    now = time.time()
+    hold_id = ids.hold_id_of(ids.new_call_id(int((now - 300) * 1000)))
+    hold = {"t": {"N": "10"}, "x": {"N": str(int(now) - 100)}, "n": {"N": "2"}}
+    account = next(item for item in items.raw_items() if item["kind"]["S"] == "account")
+    account["h"] = {"M": {hold_id: {"M": hold | {"a": {"N": "1"}}}}}
+    account |= {"av": {"N": "999"}, "DUEPK": {"S": keys.sweep(0)}, "DUESK": {"S": due(int(now) - 100)}}
+    counter = {
+        "PK": {"S": keys.account("01KEY")},
+        "SK": {"S": keys.counter()},
+        "kind": {"S": "counter"},
+        "scope": {"S": "key"},
+        "scope_id": {"S": "k"},
+        "key_id": {"S": "k"},
+        "h": {"M": {hold_id: {"M": hold | {"u": {"N": "1"}}}}},
+        **{name: {"N": "0"} for name in ("us", "tk", "cn")},
+        "DUEPK": {"S": keys.sweep(0)},
+        "DUESK": {"S": due(int(now) + 400)},
+    }
+    items.put_raw([account, counter])
+
+    assert sweep.handler({}, None)["holds"] == 0
+    assert plane.books_unexplained().holds
+    monkeypatch.setattr(time, "time", lambda: now + 1_000)
+    assert sweep.handler({}, None)["holds"] == 1
+
+    (record,) = plane.books().records
+    assert (record["outcome"], record["key_id"], record["cost_usd"], record["credits_charged"]) == (
+        "interrupted",
+        "k",
+        1,
+        1,
+    )

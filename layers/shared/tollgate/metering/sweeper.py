@@ -22,6 +22,9 @@ from tollgate.metering.records import Records
 from tollgate.table import keys
 
 UNKNOWN_MODEL = "unknown"
+# A call ends at most so long after it began, and so does any that put a counter item into the index before it: by then
+# all of its items are there.
+_LONGEST_SECONDS = 960
 # The index may show one counter item of a call later than another.
 _INDEX_LAG_SECONDS = 5
 _IDENTITY = ("key_id", "team_id", "team_uid", "organization_id", "organization_uid", "user_id", "customer_id")
@@ -64,7 +67,8 @@ class Sweeper:
                     calls[hold_id].append(_Found(item or {}, hold["M"]))
         ended = 0
         for hold_id, found in calls.items():
-            ended += await self._end(hold_id, found)
+            if _is_whole(found) or ids.time_of_hold(hold_id) + _LONGEST_SECONDS <= moment:
+                ended += await self._end(hold_id, found)
         for place in places:
             await self._reschedule(place)
         return Swept(len(places), ended)
@@ -87,7 +91,7 @@ class Sweeper:
         """
         started_at = ids.time_of_hold(hold_id)
         holds = [_hold(each, started_at) for each in found]
-        if len(found) < holds_of(found[0].entry):
+        if not _is_whole(found):
             actual = await self._records.void(hold_id)
         else:
             actual = await self._records.record(_interrupted(hold_id, found, started_at))
@@ -129,6 +133,11 @@ class Sweeper:
 
     async def _read(self, place: tuple[str, str]) -> Item | None:
         return (await self._db.batch_get(self._table, [place])).get(place)
+
+
+def _is_whole(found: Sequence[_Found]) -> bool:
+    """Whether a call holds in all the counter items that it meant to."""
+    return len(found) >= holds_of(found[0].entry)
 
 
 def _hold(found: _Found, started_at: float) -> Hold:
