@@ -152,3 +152,11 @@ def test_a_budget_that_is_set_later_begins_once_for_all_shards(key: str) -> None
     assert set(_outcomes(answers)) == {(200, ""), (422, "budget_exceeded")}
     (counted,) = [value for name, value in counters("team", "acme-dev").windows.items() if "~" in name]
     assert Decimal("1.15") < counted <= Decimal("1.3")
+
+
+def test_a_soft_budget_alone_is_counted_and_refuses_nothing(key: str) -> None:
+    limit("team", "acme-dev", soft_budget=Decimal("0.1"), budget_duration="1d")
+
+    assert _outcomes(_chat(key, 4)) == {(200, ""): 4}
+
+    assert sum(counters("team", "acme-dev").windows.values()) == 4 * COST

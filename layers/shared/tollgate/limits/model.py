@@ -195,7 +195,7 @@ class Limits:
 
 
 # More than anything ever costs.
-_BOUNDLESS = Decimal(10**24)
+_BOUNDLESS = Decimal(10**12)
 _ENFORCED = (
     "max_budget",
     "tpm_limit",
