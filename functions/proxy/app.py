@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from proxy.calls import CallRunner, StreamingCall
-from proxy.requests import body_of, customer_of, inbound, parsed, tags_of
+from proxy.requests import body_of, customer_of, inbound, inbound_of_api, parsed, tags_of
 from proxy.upstream import Upstream
 from tollgate.aws.dynamodb import DynamoDB
 from tollgate.core import ids
@@ -30,6 +30,7 @@ from tollgate.metering.catalogue import CatalogueCache, Model
 from tollgate.metering.counters import Counters
 from tollgate.metering.entitlement import EntitlementReader
 from tollgate.metering.escrow import Escrow
+from tollgate.metering.jobs import Jobs
 from tollgate.metering.records import Records
 from tollgate.metering.reservation import Reservations
 from tollgate.metering.seeds import Seeds
@@ -56,7 +57,7 @@ class Gateway:
         seeds, escrow = Seeds(db, config.table_name, counters), Escrow(db, config.table_name)
         reservations = Reservations(counters, records, seeds, escrow)
         self.entitlements = EntitlementReader(db, config)
-        self.admission = Admission(reservations, self.catalogues)
+        self.admission = Admission(reservations, self.catalogues, Jobs(db, config.table_name))
         self.calls = CallRunner(Upstream(session, self.catalogues), Settlement(records, counters))
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -107,6 +108,25 @@ async def complete(request: Request) -> Response:
 
     answer = await gateway.to_the_end(call())
     return _Kept(gateway, answer) if isinstance(answer, StreamingCall) else answer
+
+
+async def call_in_job(request: Request) -> Response:
+    """``POST /api/jobs/{job_id}/llm-call`` and ``…-stream``, ``/api/jobs/create-and-call`` and ``…-stream``."""
+    # What creates and completes jobs comes with the first such request: ``/v1`` needs none of it.
+    from proxy.jobs import job_calls  # noqa: PLC0415
+
+    gateway: Gateway = request.state.gateway
+    arrived = inbound_of_api(request.headers)
+    raw = await body_of(request)
+    jobs, job_id = job_calls(request), request.path_params.get("job_id")
+    streamed = request.url.path.endswith("-stream")
+    work: Coroutine[Any, Any, Any]
+    if job_id is not None:
+        work = jobs.stream(arrived, job_id, raw) if streamed else jobs.call(arrived, job_id, raw)
+    else:
+        work = jobs.create_and_stream(arrived, raw) if streamed else jobs.create_and_call(arrived, raw)
+    answer = await gateway.to_the_end(work)
+    return _Kept(gateway, answer) if isinstance(answer, StreamingCall) else _json(200, answer)
 
 
 def _read(raw: bytes, path: str) -> tuple[dict[str, Any], InvalidRequestError | None]:
@@ -178,18 +198,33 @@ def _number(value: Any) -> Any:
     return orjson.Fragment(format(value, "f"))
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, TollgateError)
-    shown = openai_errors.answer(error)
     request_id = ids.new_call_id()
+    if request.url.path.startswith("/api/"):
+        return _problem(error, request_id)
+    shown = openai_errors.answer(error)
     log = logger.error if shown.status >= 500 else logger.info
     log(Event.REFUSED, extra={"request_id": request_id, "code": error.stable_code, "status": shown.status})
     return _json(shown.status, shown.body, {"x-request-id": request_id, **shown.headers})
 
 
-async def _unexpected(_: Request, error: Exception) -> Response:
+def _problem(error: TollgateError, request_id: str) -> Response:
+    """The native API's shape of an error, from its one place."""
+    from tollgate.http import problems  # noqa: PLC0415
+
+    shown = problems.problem(error, request_id)
+    log = logger.error if shown.status_code >= 500 else logger.info
+    log(Event.REFUSED, extra={"request_id": request_id, "code": error.stable_code, "status": shown.status_code})
+    headers = {name: str(value) for name, value in (shown.headers or {}).items()}
+    return Response(shown.body, shown.status_code, headers, media_type=problems.CONTENT_TYPE)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
     request_id = ids.new_call_id()
     logger.error(Event.UNEXPECTED, exc_info=error, extra={"request_id": request_id})
+    if request.url.path.startswith("/api/"):
+        return _problem(TollgateError("Internal server error"), request_id)
     body = openai_errors.body("Internal server error", "internal_server_error", 500)
     return _json(500, body, {"x-request-id": request_id})
 
@@ -225,6 +260,10 @@ app = Starlette(
         Route("/v1/embeddings", complete, methods=["POST"]),
         Route("/v1/models", list_models, methods=["GET"]),
         Route("/v1/models/{model:path}", get_model, methods=["GET"]),
+        Route("/api/jobs/create-and-call", call_in_job, methods=["POST"]),
+        Route("/api/jobs/create-and-call-stream", call_in_job, methods=["POST"]),
+        Route("/api/jobs/{job_id}/llm-call", call_in_job, methods=["POST"]),
+        Route("/api/jobs/{job_id}/llm-call-stream", call_in_job, methods=["POST"]),
         Route("/healthz", healthy, methods=["GET"]),
     ],
     middleware=_cors(),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from proxy.headers import comment_of, headers_of
 from proxy.requests import outgoing, wants_usage
-from proxy.streams import DONE_FRAME, StreamRelay, error_frame
+from proxy.streams import DONE_FRAME, JobRelay, StreamRelay, error_frame
 from proxy.upstream import Answer, Upstream
 from proxy.usage import reported, shown
 from tollgate.core.errors import ProviderError, ProviderTimeoutError, ProviderUnavailableError
@@ -47,6 +47,13 @@ class CallRunner:
         self, admitted: Admitted, request: dict[str, Any], path: str, deadline: float
     ) -> tuple[bytes, dict[str, str]]:
         """A buffered answer and its headers, settled. Raises the ProviderError that the client is to see."""
+        body, balance = await self.answer(admitted, request, path, deadline)
+        return orjson.dumps(body), headers_of(admitted.call, balance)
+
+    async def answer(
+        self, admitted: Admitted, request: dict[str, Any], path: str, deadline: float
+    ) -> tuple[dict[str, Any], Balance | None]:
+        """A buffered answer as an object, and the balance after it. Raises as ``whole``."""
         call = admitted.call
         async with self._failing(call), asyncio.timeout(_seconds_to(deadline)):
             answer, price = await self._open(admitted, request, path)
@@ -58,15 +65,15 @@ class CallRunner:
         balance = await self._settlement.succeed(call, usage, price)
         body["id"] = f"chatcmpl-{call.call_id}"
         body["model"] = call.requested_model
-        return orjson.dumps(body), headers_of(call, balance)
+        return body, balance
 
     async def open_stream(
-        self, admitted: Admitted, request: dict[str, Any], path: str, deadline: float
+        self, admitted: Admitted, request: dict[str, Any], path: str, deadline: float, job: JobStream | None = None
     ) -> StreamingCall:
         """A stream whose provider has begun to answer. Raises its ProviderError, settled, while a status can say it."""
         async with self._failing(admitted.call), asyncio.timeout(_seconds_to(deadline)):
             answer, price = await self._open(admitted, request, path)
-        return StreamingCall(admitted, request, answer, price, self._settlement, deadline)
+        return StreamingCall(admitted, request, answer, price, self._settlement, deadline, job)
 
     @asynccontextmanager
     async def _failing(self, call: Call) -> AsyncIterator[None]:
@@ -86,6 +93,14 @@ class CallRunner:
         return answer, price
 
 
+@dataclass(frozen=True, slots=True)
+class JobStream:
+    """What is special about a stream in a job; ``job_id`` of one that was made for it, ``ended`` is told at its end."""
+
+    job_id: str | None = None
+    ended: Callable[[Call], Awaitable[None]] | None = None
+
+
 class StreamingCall:
     """The rest of a streamed call, as the ASGI response that sends it."""
 
@@ -97,6 +112,7 @@ class StreamingCall:
         price: TargetPrice,
         settlement: Settlement,
         deadline: float,
+        job: JobStream | None = None,
     ) -> None:
         self._admitted = admitted
         self._call = admitted.call
@@ -105,12 +121,20 @@ class StreamingCall:
         self._settlement = settlement
         self._deadline = deadline
         self._price = price
-        self._relay = StreamRelay(self._call.call_id, self._call.requested_model, wants_usage=wants_usage(request))
+        self._job = job
+        call_id, alias = self._call.call_id, self._call.requested_model
+        self._relay = (
+            JobRelay(call_id, alias)
+            if job is not None
+            else StreamRelay(call_id, alias, wants_usage=wants_usage(request))
+        )
         self._left = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Relays until the provider ends, breaks off, or the client leaves; then settles; then ends the response."""
         headers = SSE_HEADERS | headers_of(self._call, None)
+        if self._job is not None and self._job.job_id is not None:
+            headers["x-tollgate-job-id"] = self._job.job_id
         send = self._noticing(send)
         await send({"type": "http.response.start", "status": 200, "headers": _raw(headers)})
         watcher = asyncio.create_task(self._watch(receive))
@@ -189,6 +213,12 @@ class StreamingCall:
         return self._relay.usage_frame(self._usage()) + DONE_FRAME
 
     async def _settle(self, failure: ProviderError | None) -> Balance | None:
+        balance = await self._settled(failure)
+        if self._job is not None and self._job.ended is not None:
+            await self._job.ended(self._call)
+        return balance
+
+    async def _settled(self, failure: ProviderError | None) -> Balance | None:
         """By the table of Q-16."""
         if failure is None:
             detail = Detail.CLIENT_DISCONNECTED if self._left and not self._relay.finished else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from proxy import job_openapi
 from tollgate.metering.bounds import MAX_CHOICES
 
 _TAG = "data plane"
@@ -274,3 +275,10 @@ SPEC: Mapping[str, Any] = {
     },
     "components": {"schemas": _SCHEMAS},
 }
+
+
+def spec() -> dict[str, Any]:
+    """All routes of the data plane: ``/v1``, and the calls in jobs."""
+    jobs = job_openapi.spec()
+    schemas = {**SPEC["components"]["schemas"], **jobs["components"]["schemas"]}
+    return {"paths": {**SPEC["paths"], **jobs["paths"]}, "components": {"schemas": schemas}}

@@ -10,8 +10,8 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
-from tollgate.auth.credentials import from_headers
-from tollgate.core.errors import InvalidRequestError, RequestTooLargeError, UnauthenticatedError
+from tollgate.auth.credentials import from_headers, is_session_token, presented
+from tollgate.core.errors import ForbiddenError, InvalidRequestError, RequestTooLargeError, UnauthenticatedError
 from tollgate.metering.bounds import OUTPUT_LIMITS
 from tollgate.metering.entitlement import Hint
 from tollgate.metering.meters import MAX_TAGS
@@ -37,6 +37,15 @@ class Inbound:
     hint: Hint
     started_at: float
     deadline: float
+
+
+def inbound_of_api(headers: Headers) -> Inbound:
+    """A call under ``/api``, where a credential may stand in more headers (Q-33). Raises as ``inbound`` does."""
+    now = time.time()
+    credential = presented(headers, admin=True)
+    if is_session_token(credential):
+        raise ForbiddenError("A session may not call models; use an API key")
+    return Inbound(credential, _hint(headers), now, _deadline(headers, now))
 
 
 def inbound(headers: Headers) -> Inbound:

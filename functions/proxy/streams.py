@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import orjson
@@ -96,6 +97,9 @@ class StreamRelay:
             self._usage_shown = self._usage_shown or (usage is not None and not choices)
         else:
             chunk.pop("usage", None)
+        return self._shown(chunk, choices)
+
+    def _shown(self, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bytes:  # noqa: ARG002 (a hook)
         return _frame(chunk)
 
     def _count(self, choice: dict[str, Any]) -> None:
@@ -107,6 +111,27 @@ class StreamRelay:
         text = _text_of(_object(choice.get("delta"))) + str(choice.get("text") or "")
         if text:
             self._pieces.append(text)
+
+
+class JobRelay(StreamRelay):
+    """The stream of a call in a job: its last chunk says why it ended and what was used (contract 1.6, Q-50)."""
+
+    def __init__(self, call_id: str, alias: str) -> None:
+        super().__init__(call_id, alias, wants_usage=False)
+        self._reason = "stop"
+
+    def usage_frame(self, usage: Usage) -> bytes:
+        ending = [{"index": 0, "delta": {}, "finish_reason": self._reason}]
+        template = self._template or {"object": "chat.completion.chunk", "created": int(time.time())}
+        last = {**template, "id": self._id, "model": self._alias, "choices": ending, "usage": shown(usage)}
+        return _frame(last)
+
+    def _shown(self, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bytes:
+        for choice in choices:
+            self._reason = str(choice.get("finish_reason") or self._reason)
+            choice["finish_reason"] = None
+        told = any(choice.get("delta") for choice in choices)
+        return _frame(chunk) if told else b""
 
 
 def _text_of(delta: dict[str, Any]) -> str:

@@ -15,7 +15,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.support.minidb import Fate, Item, MiniDB, Sent, Table
+from tollgate.core import ids
 from tollgate.core.errors import TollgateError
+from tollgate.jobs.pricing import credits_of_job
 from tollgate.limits.model import Limits
 from tollgate.limits.stored import from_map, to_map
 from tollgate.metering.admission import Admission, Admitted
@@ -23,8 +25,9 @@ from tollgate.metering.catalogue import Catalogue, CatalogueCache, Model, Target
 from tollgate.metering.counters import Counters, number
 from tollgate.metering.entitlement import Caller
 from tollgate.metering.escrow import Escrow
+from tollgate.metering.jobs import Jobs, seen
 from tollgate.metering.meters import entitlement_of
-from tollgate.metering.model import Entitlement, Usage
+from tollgate.metering.model import Entitlement, Job, Usage
 from tollgate.metering.records import Records
 from tollgate.metering.reservation import Reservations
 from tollgate.metering.seeds import Seeds
@@ -87,12 +90,14 @@ class Process:
 
 @dataclass
 class World:
-    """Everything that exists. ``entities`` are raw items by name; ``ledger`` is what was granted by account uid."""
+    """Everything that exists. ``entities`` are raw items by name; ``ledger`` is what was granted by account uid, less what jobs were charged."""
 
     now: float = BEGINNING
     table: Table = field(default_factory=Table)
     entities: dict[str, Item] = field(default_factory=dict)
     ledger: dict[str, Decimal] = field(default_factory=dict)
+    # Team of each job.
+    jobs: dict[str, str] = field(default_factory=dict)
     waiting: list[Pending] = field(default_factory=list)
     late: list[Late] = field(default_factory=list)
     # Writes that took effect and are safe to repeat: whatever is not a reservation.
@@ -122,13 +127,15 @@ class World:
         counters, records = Counters(db, TABLE), Records(db, TABLE)
         reservations = Reservations(counters, records, Seeds(db, TABLE, counters), Escrow(db, TABLE))
         catalogues = CatalogueCache(db, SimpleNamespace(upstream_base_url=None))  # type: ignore[arg-type]
-        return Process(db, Admission(reservations, catalogues), Settlement(records, counters), Sweeper(db, TABLE))
+        admission = Admission(reservations, catalogues, Jobs(db, TABLE))
+        return Process(db, admission, Settlement(records, counters), Sweeper(db, TABLE))
 
     # What processes do.
 
-    def ask(self, key: str, output: int, process: int) -> None:
+    def ask(self, key: str, output: int, process: int, job_id: str | None = None) -> None:
         """A call with an answer of at most that many tokens, which is that many dollars."""
         entitlement, started_at = self.entitlement(key), self.now
+        job = self._job(job_id) if job_id is not None else None
         deadline = started_at + SECONDS_OF_A_CALL
 
         async def call() -> None:
@@ -142,6 +149,7 @@ class World:
                     route="/chat/completions",
                     started_at=started_at,
                     deadline=deadline,
+                    job=job,
                 )
             except TollgateError:
                 return
@@ -265,6 +273,54 @@ class World:
         credits = max(credits, -int(Decimal(item["av"]["N"])))
         self.table.put({**item, "av": number(Decimal(item["av"]["N"]) + credits)})
         self.ledger[uid] += credits
+
+    def open_job(self, team: str) -> str:
+        """A job that has been started, with its counter item."""
+        job_id = ids.new_call_id(int(self.now * 1000))
+        self.jobs[job_id] = team
+        item: Item = {
+            "PK": {"S": keys.account(job_id)},
+            "SK": {"S": keys.counter()},
+            "kind": {"S": "job_counter"},
+            "scope": {"S": "job"},
+            "job_id": {"S": job_id},
+            "job_type": {"S": "chat"},
+            "team_id": {"S": team},
+            "team_uid": {"S": f"UID-{team}"},
+            "h": {"M": {}},
+            **{one: number(0) for one in ("us", "tk", "cn", "jf", "lm", "pr")},
+        }
+        self.table.put(item)
+        return job_id
+
+    def _job(self, job_id: str) -> Job:
+        job = Job(job_id, "chat", f"UID-{self.jobs[job_id]}", "in_progress", ("fast",))
+        return seen(job, self.counter_of(job_id))
+
+    def counter_of(self, job_id: str) -> Item:
+        return self.table.items[keys.account(job_id), keys.counter()]
+
+    def close_job(self, job_id: str, *, charged: bool) -> None:
+        """What the closing transaction does, if no call of the job is running: credits.promises in short."""
+        item = self.counter_of(job_id)
+        if item["h"]["M"] or "cl" in item:
+            return
+        self.table.put({**item, "cl": {"S": "completed"}})
+        if "ac" not in item:
+            return
+        uid, promised = item["ac"]["S"], Decimal(item["pr"]["N"])
+        account = self.table.items[keys.account(uid), keys.counter()]
+        due = min(self._due(item), promised) if charged and item["jf"] == number(0) else Decimal(0)
+        kept = Decimal(account["jh"]["N"]) if "jh" in account else Decimal(0)
+        av = Decimal(account["av"]["N"]) + promised - due
+        self.table.put({**account, "av": number(av), "jh": number(kept - promised)})
+        self.ledger[uid] -= due
+
+    def _due(self, item: Item) -> Decimal:
+        team = self.entities[item["team_id"]["S"]]
+        mode = team["budget_mode"]["S"] if "budget_mode" in team else "job_based"
+        per_dollar = Decimal(team["credits_per_dollar"]["N"]) if "credits_per_dollar" in team else Decimal(10)
+        return credits_of_job(mode, Decimal(item["us"]["N"]), int(item["tk"]["N"]), per_dollar, 10_000)
 
     def limits_of(self, name: str) -> Limits:
         return from_map(self.entities[name]["limits"]["M"])

@@ -104,6 +104,31 @@ class MoneyMachine(RuleBasedStateMachine):
         self.world.ask(key, output, process)
         self._deliver_all(max(self.world.works, default=0))
 
+    # Jobs.
+
+    @rule(team=st.sampled_from(["team-a", "team-b"]))
+    def open_job(self, team: str) -> None:
+        self.world.open_job(team)
+
+    @precondition(lambda self: self._open_jobs())
+    @rule(index=which, output=st.integers(1, 6), process=st.integers(0, 1), heard=st.booleans())
+    def ask_in_job(self, index: int, output: int, process: int, *, heard: bool) -> None:
+        jobs = self._open_jobs()
+        job_id = jobs[index % len(jobs)]
+        self.world.ask("key-a" if self.world.jobs[job_id] == "team-a" else "key-b", output, process, job_id)
+        if heard:
+            self._deliver_all(max(self.world.works, default=0))
+
+    @precondition(lambda self: self._open_jobs())
+    @rule(index=which, charged=st.booleans())
+    def close_job(self, index: int, *, charged: bool) -> None:
+        jobs = self._open_jobs()
+        self.world.close_job(jobs[index % len(jobs)], charged=charged)
+        self.check()
+
+    def _open_jobs(self) -> list[str]:
+        return [job_id for job_id in self.world.jobs if "cl" not in self.world.counter_of(job_id)]
+
     @precondition(lambda self: self.world.admitted)
     @rule(index=which, used=st.integers(0, 6), failed=st.booleans())
     def end(self, index: int, used: int, *, failed: bool) -> None:
@@ -206,7 +231,26 @@ class MoneyMachine(RuleBasedStateMachine):
                 # The last is what counts now, the others are what calls on their way have read.
                 self._check_counters(meters, records)
                 self._check_totals(meters[-1], records)
+        for job_id in self.world.jobs:
+            if only in {None, keys.account(job_id)}:
+                self._check_job(job_id, records)
         self.is_right = True
+
+    def _check_job(self, job_id: str, records: list[Item]) -> None:
+        """A job's figures are those of its settled calls; once it is closed, no call holds anything in it."""
+        item = self.world.counter_of(job_id)
+        holds = item["h"]["M"]
+        assert not (holds and "cl" in item), "a call was admitted to a job that is over"
+        settled = [
+            record
+            for record in records
+            if record.get("job_id", {}).get("S") == job_id and _hold_id(record) not in holds
+        ]
+        assert number_in(item, "us") == sum((_money(record).usd for record in settled), ZERO)
+        assert number_in(item, "tk") == sum(_money(record).tokens for record in settled)
+        assert number_in(item, "cn") == len(settled)
+        assert number_in(item, "jf") == sum(_money(record).failed for record in settled)
+        assert number_in(item, "pr") >= ZERO
 
     def _check_counters(self, meters: list[Meter], records: list[Item]) -> None:
         """Every counter is the sum of what its calls have used or hold, and grows only up to its limit."""
@@ -303,6 +347,7 @@ class MoneyMachine(RuleBasedStateMachine):
         available = [Decimal(item["av"]["N"]) for item in items]
         assert min(available) >= 0, "credits that are not there were spent"
         held = sum((amount_of(hold).credits for hold in holds.values()), ZERO)
+        held += sum((number_in(item, "jh") for item in items), ZERO)
         charged = sum((amount.credits for amount in settled), ZERO)
         assert sum(available) + held == self.world.ledger[meter.uid] - charged
 
@@ -364,8 +409,16 @@ class MoneyMachine(RuleBasedStateMachine):
         items = [item for (_, sk), item in world.table.items.items() if sk.startswith("HOT#")]
         assert [item["h"]["M"] for item in items if item["h"]["M"]] == []
         assert [item for item in items if "DUEPK" in item] == []
+        self._check_promises()
         recorded_calls = {_hold_id(record) for record in world.records()}
         assert admitted <= recorded_calls, "an admitted call was lost"
+
+    def _check_promises(self) -> None:
+        """What accounts have set apart is what their open jobs were promised."""
+        for team in ("team-a", "team-b"):
+            kept = sum((number_in(item, "jh") for item in self.world.items_of(f"UID-{team}")), ZERO)
+            jobs = [self.world.counter_of(job_id) for job_id in self._open_jobs() if self.world.jobs[job_id] == team]
+            assert kept == sum((number_in(item, "pr") for item in jobs), ZERO)
 
     def _sweep_all(self) -> None:
         self.world.sweep(0)

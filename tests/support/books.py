@@ -21,12 +21,14 @@ class Books:
     spent_usd: Decimal
     tokens: int
     calls: int
+    # Credits that are set apart for open jobs.
+    promised: Decimal
     ledger: list[dict[str, Any]]
     records: list[dict[str, Any]]
 
     @property
     def held(self) -> Decimal:
-        return sum(self.holds.values(), ZERO)
+        return sum(self.holds.values(), self.promised)
 
     @property
     def charged(self) -> Decimal:
@@ -54,6 +56,7 @@ def books(team_id: str) -> Books:
         spent_usd=sum((item["us"] for item in hot), ZERO),
         tokens=sum(int(item["tk"]) for item in hot),
         calls=sum(int(item["cn"]) for item in hot),
+        promised=sum((item.get("jh", ZERO) for item in hot), ZERO),
         ledger=[item for item in under if item["SK"].startswith("TX#")],
         records=[item for item in items if item["kind"] == "call" and item.get("team_id") == team_id],
     )

@@ -23,12 +23,15 @@ from tests.template.reading import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-UNAUTHENTICATED = {"/health", "/openapi.json", "/docs", "/redoc"}
+_LOGIN = {f"/api/admin-users/{step}" for step in ("setup/status", "setup", "login")}
+UNAUTHENTICATED = {"/health", "/openapi.json", "/docs", "/redoc", *_LOGIN}
 """Q-32, as far as its routes exist."""
 
 BUFFERED_SECONDS = 29
 STREAMED_SECONDS = 900
 
+# What calls a model or may take long or be large (Q-59).
+_DATA_PLANE = re.compile(r"/v1/|.*/(llm-call|create-and-call)(-stream)?$|.*/export$")
 _SUFFIXES = {
     "AWS::Serverless::Function": "Function",
     "AWS::Serverless::LayerVersion": "Layer",
@@ -91,9 +94,10 @@ def integrations(template: Template) -> Iterator[str]:
         if own is None:
             yield f"{route} names no function of this template"
             continue
-        if (own["Handler"] == DATA_PLANE_HANDLER) != route.path.startswith("/v1/"):
+        streams = bool(_DATA_PLANE.match(route.path))
+        if (own["Handler"] == DATA_PLANE_HANDLER) != streams:
             yield f"{route} is on the wrong plane"
-        yield from (_streamed if route.path.startswith("/v1/") else _buffered)(route, own["Timeout"])
+        yield from (_streamed if streams else _buffered)(route, own["Timeout"])
         if route.integration["type"] != "aws_proxy" or route.integration["httpMethod"] != "POST":
             yield f"{route} is no Lambda proxy integration"
         if route.integration["credentials"] != {"Fn::GetAtt": ["ApiInvokeRole", "Arn"]}:

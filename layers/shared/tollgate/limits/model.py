@@ -22,6 +22,8 @@ class Scope(StrEnum):
     TAG = "tag"
     ORGANIZATION_MEMBER = "organization-member"
     TEAM_MEMBER = "team-member"
+    # Has no limits; what its calls come to is counted as of any other scope.
+    JOB = "job"
 
 
 class Unit(StrEnum):

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tollgate.core import ids
-from tollgate.core.errors import InvalidRequestError, ModelAccessDeniedError, UnknownModelError
+from tollgate.core.errors import InvalidRequestError, ModelAccessDeniedError, TollgateError, UnknownModelError
 from tollgate.metering.bound import Bound
 from tollgate.metering.bounds import Bounds, bounds_of
 from tollgate.metering.catalogue import Catalogue, CatalogueCache, Model
 from tollgate.metering.entitlement import Caller
+from tollgate.metering.jobs import Jobs
 from tollgate.metering.meters import CommonLimits, entitlement_of
-from tollgate.metering.model import Call, Entitlement
+from tollgate.metering.model import Call, Entitlement, Job
 from tollgate.metering.reservation import Reservations
 from tollgate.models.access import allows, visible
 
@@ -37,9 +38,10 @@ class Admitted:
 class Admission:
     """Decides over calls."""
 
-    def __init__(self, reservations: Reservations, catalogues: CatalogueCache) -> None:
+    def __init__(self, reservations: Reservations, catalogues: CatalogueCache, jobs: Jobs) -> None:
         self._reservations = reservations
         self._catalogues = catalogues
+        self._jobs = jobs
 
     async def entitlement(
         self, caller: Caller, moment: float, customer_id: str | None = None, tags: tuple[str, ...] = ()
@@ -65,12 +67,15 @@ class Admission:
         route: str,
         started_at: float,
         deadline: float,
+        job: Job | None = None,
     ) -> Admitted:
         """Reserves for a request whose body has ``size`` bytes; ``deadline`` is when this process must be done.
 
+        ``job`` is begun by it where it was not.
+
         Raises the first refusal of Q-10: model denied or unknown, bad parameters, then all money and limits at once.
         """
-        model = self._model(entitlement, catalogue, request, route)
+        model = self.model(entitlement, catalogue, request, route)
         bounds = bounds_of(request, size, model.context_window, model.max_output_tokens)
         embeddings = route.endswith("/embeddings")
         if embeddings:
@@ -85,11 +90,20 @@ class Admission:
             started_at=started_at,
             expires_at=int(deadline) + HOLD_MARGIN_SECONDS,
             max_output_tokens=bounds.output,
+            job=job,
         )
-        if entitlement.meters:
-            await self._reservations.hold(call, Bound.of(model, bounds, entitlement.account))
+        if call.meters:
+            await self._reservations.hold(call, Bound.of(model, bounds, entitlement.account, job))
+            await self._begin(call)
         send = call.max_output_tokens if call.shortened or bounds.sent else None
         return Admitted(call, model, catalogue, bounds, send)
+
+    async def _begin(self, call: Call) -> None:
+        try:
+            await self._jobs.begin(call)
+        except TollgateError:
+            await self._reservations.release(call)
+            raise
 
     def available(self, entitlement: Entitlement, catalogue: Catalogue) -> list[str]:
         """The aliases that the caller may use, sorted (Q-23)."""
@@ -99,7 +113,8 @@ class Admission:
     def may_use(self, entitlement: Entitlement, catalogue: Catalogue, alias: str) -> bool:
         return all(allows(entries, alias, catalogue.groups) for _, entries in entitlement.levels)
 
-    def _model(self, entitlement: Entitlement, catalogue: Catalogue, request: dict[str, Any], route: str) -> Model:
+    def model(self, entitlement: Entitlement, catalogue: Catalogue, request: dict[str, Any], route: str) -> Model:
+        """The model that a request asks for. Raises what Q-10 says of one that is denied or unknown."""
         alias = request.get("model")
         if not isinstance(alias, str) or not alias:
             raise InvalidRequestError(f"{route}: Missing required parameter: 'model'.", param="model")

@@ -10,7 +10,8 @@ from tollgate.limits.model import Unit
 from tollgate.metering.bounds import Bounds
 from tollgate.metering.catalogue import Model
 from tollgate.metering.charging import charge
-from tollgate.metering.model import Account, Amount
+from tollgate.metering.jobs import to_promise
+from tollgate.metering.model import Account, Amount, Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,11 @@ class Bound:
     output_price: Decimal
     per_call: Decimal
     account: Account | None
+    # The job that the call is made in: it takes the credits that have to be set apart for that.
+    job: Job | None = None
 
     @classmethod
-    def of(cls, model: Model, bounds: Bounds, account: Account | None) -> Bound:
+    def of(cls, model: Model, bounds: Bounds, account: Account | None, job: Job | None = None) -> Bound:
         """The bound of a call of ``model``."""
         dearest = [target.current_price().dearest() for target in model.targets]
         return cls(
@@ -33,6 +36,7 @@ class Bound:
             max(price[1] for price in dearest),
             max(target.price.per_call for target in model.targets),
             account,
+            job,
         )
 
     @property
@@ -46,6 +50,8 @@ class Bound:
         cost = quantise(self.bounds.input * self.input_price + output * self.output_price + self.per_call)
         tokens = self.bounds.input + output
         charged = charge(cost, tokens, self.account)
+        if self.job is not None:
+            return Amount(charged.cost_usd, to_promise(self.job, self.account, charged.cost_usd, tokens), tokens)
         return Amount(charged.cost_usd, charged.credits, tokens)
 
     def affordable(self, unit: Unit, available: Decimal) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,7 @@ from tollgate.core import ids
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.core.money import ZERO
 from tollgate.limits.model import Unit, counter_name, is_counter, needs_seed, window_of
-from tollgate.metering.model import Account, Amount, Counter, Hold
+from tollgate.metering.model import Account, Amount, Counter, Hold, Job
 from tollgate.table import keys
 
 _ONE = {"N": "1"}
@@ -34,11 +34,15 @@ _OF_EACH = frozenset({"sn", "px"})
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The credits of a counter item: available now, held by calls in flight, and ever allocated."""
+    """The credits of a counter item: available now, held, and ever allocated.
+
+    ``held`` is what calls in flight hold, and ``promised`` to open jobs, which is part of it.
+    """
 
     available: Decimal
     held: Decimal
     allocated: Decimal
+    promised: Decimal = ZERO
 
     @property
     def remaining(self) -> Decimal:
@@ -185,10 +189,29 @@ class _Reserve:
                 self.values[":zero"] = _NONE
             self.changes.append("av = av - :e")
             self.conditions.append(_enough(account))
+        if hold.meter.is_job and hold.job is not None:
+            self._promise(hold, hold.job)
         self._limit_parallel(hold)
         self.conditions += ["attribute_exists(z)"] if hold.meter.is_sharded else ["attribute_not_exists(sn)"]
         for index, counter in enumerate(hold.counters):
             self._count(index, counter, hold)
+
+    def _promise(self, hold: Hold, job: Job) -> None:
+        """A job that is open notes what is set apart for it; that was reckoned from what was seen of it."""
+        self.conditions.append("attribute_not_exists(cl)")
+        if hold.payer is None:
+            return
+        self.values |= {
+            ":e": number(hold.amount.credits),
+            ":ac": {"S": hold.payer.uid},
+            ":zero": _NONE,
+            ":pr": number(job.promised),
+        }
+        self.changes += ["pr = if_not_exists(pr, :zero) + :e", "ac = if_not_exists(ac, :ac)"]
+        self.conditions.append("(attribute_not_exists(pr) OR pr = :pr)")
+        if hold.payer.budget_mode != "job_based":
+            self.values |= {":cn": number(job.calls), ":running": number(job.running)}
+            self.conditions += ["cn = :cn", "size(h) = :running"]
 
     def _limit_parallel(self, hold: Hold) -> None:
         parallel = hold.meter.limits.max_parallel_requests
@@ -240,6 +263,9 @@ class _End:
             self.condition = "h.#id.w = :w"
             self.values[":w"] = {"S": codes}
         used = actual or Amount()
+        if hold.job is not None:
+            used = self._keep(hold, used, settled=settled)
+            actual = used if settled else None
         if hold.pays:
             self.values[":unused"] = number(hold.amount.credits - used.credits)
             self.changes.append("av = av + :unused")
@@ -250,6 +276,20 @@ class _End:
             for index, name in enumerate(hold.stale):
                 self.names[f"#s{index}"] = name
                 self.removed += [f"#s{index}", *([f"z.#s{index}"] if hold.meter.is_sharded else [])]
+
+    def _keep(self, hold: Hold, used: Amount, *, settled: bool) -> Amount:
+        """What the account has set apart for a job stays so when the call ends; its job sums up how calls ended."""
+        held = hold.amount.credits
+        if settled and hold.pays:
+            self.values |= {":zero": _NONE, ":jh": number(held)}
+            self.changes.append("jh = if_not_exists(jh, :zero) + :jh")
+        elif settled and hold.meter.is_job:
+            self.values |= {":zero": _NONE, ":jf": number(int(used.failed)), ":lm": number(0 if used.failed else used.latency_ms)}
+            self.changes += ["jf = if_not_exists(jf, :zero) + :jf", "lm = if_not_exists(lm, :zero) + :lm"]
+        elif hold.meter.is_job and held:
+            self.values[":pr"] = number(held)
+            self.changes.append("pr = pr - :pr")
+        return replace(used, credits=held if settled else ZERO)
 
     def _total(self, used: Amount) -> None:
         self.values |= {":usd": number(used.usd), ":tokens": number(used.tokens), ":one": _ONE}
@@ -290,9 +330,11 @@ def _stored(hold: Hold, expires_at: int) -> dict[str, Any]:
     """A hold as stored: credits, USD if another number, tokens, expiry, counters, holds of the call."""
     amount = hold.amount
     entry: dict[str, Any] = {"x": number(expires_at), "t": number(amount.tokens)}
-    if hold.pays:
+    if hold.pays or hold.meter.is_job:
         entry["a"] = number(amount.credits)
-    if not hold.pays or amount.usd != amount.credits:
+    if hold.job is not None:
+        entry["j"] = {"BOOL": True}
+    if "a" not in entry or hold.job is not None or amount.usd != amount.credits:
         entry["u"] = number(amount.usd)
     if hold.counters:
         entry["w"] = {"S": hold.codes}
@@ -334,7 +376,8 @@ def codes_of(entry: Item) -> list[str]:
 def balance(item: Item) -> Balance:
     """The credits of a counter item."""
     held = sum((amount_of(hold["M"]).credits for hold in item["h"]["M"].values()), ZERO)
-    return Balance(number_in(item, "av"), held, number_in(item, "al"))
+    promised = number_in(item, "jh")
+    return Balance(number_in(item, "av"), held + promised, number_in(item, "al"), promised)
 
 
 def stale_names(item: Item, moment: float) -> tuple[str, ...]:

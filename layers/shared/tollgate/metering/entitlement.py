@@ -6,7 +6,7 @@ The authorizer's cached answer only says which team, organization and user to re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tollgate.auth.credentials import is_master_key, key_id_of
@@ -55,6 +55,8 @@ class Caller:
     team_member: Item | None = None
     organization_member: Item | None = None
     customer: Item | None = None
+    job: Item | None = None
+    job_counter: Item | None = None
     budgets: dict[str, Item] = field(default_factory=dict)
 
 
@@ -65,21 +67,43 @@ class EntitlementReader:
         self._db = db
         self._settings = settings
 
-    async def read(self, credential: str, hint: Hint, customer_id: str | None = None) -> Caller:
-        """The caller and what he belongs to. Raises the first row of Q-10 that refuses him."""
+    async def read(
+        self, credential: str, hint: Hint, customer_id: str | None = None, job_id: str | None = None
+    ) -> Caller:
+        """The caller, what he belongs to, and the job that he calls in. Raises the first row that refuses him (Q-10).
+
+        The master key calls in a job for the job's team.
+        """
         if is_master_key(credential, self._settings.master_key_sha256):
-            found = await self._db.batch_get(self._settings.table_name, [VERSION_KEY])
-            return Caller(_version(found.get(VERSION_KEY)))
+            return await self._master(job_id)
         key_id = key_id_of(credential)
-        caller = await self._caller(key_id, hint if hint.key_id == key_id else Hint(), customer_id)
+        caller = await self._caller(key_id, hint if hint.key_id == key_id else Hint(), customer_id, job_id)
         _check_states(caller)
         return caller
 
-    async def _caller(self, key_id: str, hint: Hint, customer_id: str | None) -> Caller:
+    async def _master(self, job_id: str | None) -> Caller:
+        table = self._settings.table_name
+        found = await self._db.batch_get(table, [VERSION_KEY, *_job_places(job_id).values()])
+        jobs = {name: found.get(place) for name, place in _job_places(job_id).items()}
+        if jobs.get("job") is None:
+            return Caller(_version(found.get(VERSION_KEY)))
+        owned = Hint(
+            team_id=text(jobs["job"], "team_id") or "", organization_id=text(jobs["job"], "organization_id") or ""
+        )
+        places = _places(owned)
+        found |= await self._db.batch_get(table, list(places.values()))
+        owners: dict[str, Any] = {name: found.get(place) for name, place in places.items()} | jobs
+        caller = Caller(_version(found.get(VERSION_KEY)), **owners)
+        _check_owners(caller)
+        budgets = await self._shared_budgets(caller)
+        return replace(caller, budgets=budgets)
+
+    async def _caller(self, key_id: str, hint: Hint, customer_id: str | None, job_id: str | None) -> Caller:
         """One batch when the hint was right, two when it was not or a budget is shared."""
         table = self._settings.table_name
         place = (keys.key(key_id), keys.ENTITY)
-        wanted = [place, VERSION_KEY, *_places(hint).values()]
+        jobs = _job_places(job_id)
+        wanted = [place, VERSION_KEY, *_places(hint).values(), *jobs.values()]
         if customer_id:
             wanted.append((keys.customer(customer_id), keys.ENTITY))
         found = await self._db.batch_get(table, list(dict.fromkeys(wanted)))
@@ -90,13 +114,11 @@ class EntitlementReader:
         missing = [owner for owner in places.values() if owner not in wanted]
         if missing:
             found |= await self._db.batch_get(table, missing)
-        owners: dict[str, Any] = {name: found.get(owner) for name, owner in places.items()}
+        owners: dict[str, Any] = {name: found.get(owner) for name, owner in (places | jobs).items()}
         customer = found.get((keys.customer(customer_id), keys.ENTITY)) if customer_id else None
         caller = Caller(_version(found.get(VERSION_KEY)), key, customer=customer, **owners)
         budgets = await self._shared_budgets(caller)
-        return (
-            Caller(caller.catalogue_version, key, customer=customer, budgets=budgets, **owners) if budgets else caller
-        )
+        return replace(caller, budgets=budgets) if budgets else caller
 
     async def _shared_budgets(self, caller: Caller) -> dict[str, Item]:
         """The shared rows that the limits on the path name (Q-52)."""
@@ -126,6 +148,13 @@ def _owners(key: Item) -> Hint:
     return Hint("", *(text(key, name) or "" for name in Hint.__slots__[1:]))
 
 
+def _job_places(job_id: str | None) -> dict[str, _Place]:
+    """Where a job and its counter item lie, by their names in ``Caller``."""
+    if job_id is None:
+        return {}
+    return {"job": (keys.job(job_id), keys.ENTITY), "job_counter": (keys.account(job_id), keys.counter())}
+
+
 def _places(owners: Hint) -> dict[str, _Place]:
     """Where the entities lie that a key belongs to, by their names in ``Caller``."""
     places: dict[str, _Place] = {}
@@ -144,10 +173,15 @@ def _places(owners: Hint) -> dict[str, _Place]:
 
 def _check_states(caller: Caller) -> None:
     """The rows of Q-10 from 'deleted' to 'paused', in their order."""
-    key, team, organization, user = caller.key, caller.team, caller.organization, caller.user
+    key = caller.key
     assert key is not None
-    _check_existence(key, team, organization)
+    _check_existence(key, caller.team, caller.organization)
     _check_expiry(key)
+    _check_owners(caller)
+
+
+def _check_owners(caller: Caller) -> None:
+    key, team, organization, user = caller.key, caller.team, caller.organization, caller.user
     for name, item in (("Key", key), ("Team", team), ("Organization", organization)):
         if flag(item, "blocked"):
             raise BlockedError(name, text(item, f"{name.lower()}_id") or "")

@@ -41,7 +41,7 @@ def entitlement_of(
     shared: CommonLimits | None = None,
 ) -> Entitlement:
     """What a call at ``moment`` is entitled to and counted in; ``tags`` are the request's own."""
-    if caller.key is None:
+    if caller.key is None and caller.team is None:
         return Entitlement(caller.catalogue_version, customer_id=customer_id, tags=tuple(tags[:MAX_TAGS]))
     key, team, organization = caller.key, caller.team, caller.organization
     account = _account(team, organization)
@@ -50,6 +50,7 @@ def entitlement_of(
     return Entitlement(
         catalogue_version=caller.catalogue_version,
         key_id=text(key, "key_id"),
+        default_model=text(team, "default_model"),
         team_id=text(team, "team_id"),
         team_uid=text(team, "uid"),
         organization_id=text(organization, "organization_id"),
@@ -124,9 +125,9 @@ class _Meters:
 
     def all(self, tags: Sequence[str], shared: CommonLimits) -> tuple[Meter, ...]:
         caller = self._caller
-        key_id, team_id, organization_id, user_id = (
-            text(caller.key, name) or "" for name in ("key_id", "team_id", "organization_id", "user_id")
-        )
+        key_id, user_id = (text(caller.key, name) or "" for name in ("key_id", "user_id"))
+        team_id = text(caller.team, "team_id") or ""
+        organization_id = text(caller.organization, "organization_id") or ""
         self._add(Scope.TEAM_MEMBER, ids.member_id(team_id, user_id), caller.team_member)
         self._add(Scope.KEY, key_id, caller.key, text(caller.key, "key_alias") or text(caller.key, "mask") or key_id)
         self._add_team_and_organization(team_id, organization_id)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from tollgate.core.money import ZERO
-from tollgate.limits.model import Ceiling, Limits, Scope, Unit
+from tollgate.limits.model import NO_LIMITS, Ceiling, Limits, Scope, Unit
 from tollgate.limits.windows import MINUTE
 from tollgate.metering.parts import share_of, step_of
 
@@ -80,6 +80,11 @@ class Meter:
     since: float = 0
 
     @property
+    def is_job(self) -> bool:
+        """Whether it is the job that a call is made in."""
+        return self.scope is Scope.JOB
+
+    @property
     def is_sharded(self) -> bool:
         return self.items > 1
 
@@ -122,6 +127,34 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """The job that a call is made in: what its record says of it, and what its counter item said last.
+
+    Attributes:
+        models: the models that its calls have asked for.
+        promised: credits that the paying account has set apart for it (Q-17).
+        usd, tokens: what its settled calls came to, and what those in flight may come to.
+        calls, running: settled calls, calls in flight.
+        account_uid: who pays, from its first call on.
+    """
+
+    job_id: str
+    job_type: str
+    team_uid: str
+    status: str
+    models: tuple[str, ...] = ()
+    purpose: str | None = None
+    # As JSON: nothing here looks into it.
+    call_metadata: str | None = None
+    promised: Decimal = ZERO
+    usd: Decimal = ZERO
+    tokens: int = 0
+    calls: int = 0
+    running: int = 0
+    account_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entitlement:
     """Who calls, what he may use, what he is counted in and who pays: as it stood when the call was admitted.
 
@@ -141,6 +174,8 @@ class Entitlement:
     levels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     account: Account | None = None
     meters: tuple[Meter, ...] = ()
+    # What is asked for where a request in a job names no model.
+    default_model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +204,16 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What a call takes from the limits that it is under, at most or in the end."""
+    """What a call takes from the limits that it is under, at most or in the end.
+
+    ``failed`` and ``latency_ms`` are of a call that ended: its job sums them up.
+    """
 
     usd: Decimal = ZERO
     credits: Decimal = ZERO
     tokens: int = 0
+    failed: bool = False
+    latency_ms: int = 0
 
     def of(self, unit: Unit) -> Decimal:
         """The part that a counter of ``unit`` counts."""
@@ -208,6 +248,10 @@ class Hold:
     counters: tuple[Counter, ...]
     # In how many counter items the call has one: with fewer it was never made.
     of: int = 1
+    # Set for the call of a job: its credits are not spent when it ends, but set apart for the job. In the job's own
+    # item, ``payer`` is the account that does it, None where nobody's credits bound the call.
+    job: Job | None = None
+    payer: Account | None = None
     # Values of the counters after the reservation, where somebody wants to know them, and names that mean nothing more.
     values: dict[str, Decimal] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
@@ -271,8 +315,12 @@ class Call:
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
     charge: Charge = field(default_factory=Charge)
+    job: Job | None = None
 
     @property
-    def spent(self) -> Amount:
-        """What the call cost, by its charge and its usage."""
-        return Amount(self.charge.cost_usd, self.charge.credits, self.usage.total)
+    def meters(self) -> tuple[Meter, ...]:
+        """Everything that the call is counted in; its job last."""
+        if self.job is None:
+            return self.entitlement.meters
+        own = Meter(Scope.JOB, self.job.job_id, self.job.job_id, self.job.job_id, NO_LIMITS)
+        return (*self.entitlement.meters, own)

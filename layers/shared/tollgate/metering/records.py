@@ -12,7 +12,7 @@ from decimal import Decimal
 from tollgate.aws.dynamodb import ConditionFailedError, DynamoDB, Item
 from tollgate.core import clock, ids
 from tollgate.metering.counters import number
-from tollgate.metering.model import Amount, Call
+from tollgate.metering.model import Amount, Call, Outcome
 from tollgate.table import keys
 
 CALL_KIND = "call"
@@ -38,8 +38,8 @@ class Records:
 
     async def record(self, call: Call) -> Recorded:
         """Writes the call's record if nobody has; returns what the record that counts says."""
-        found = await self._put(record_item(call))
-        return recorded(found) if found else Recorded(call.spent)
+        item = record_item(call)
+        return recorded(await self._put(item) or item)
 
     async def void(self, hold_id: str) -> Recorded:
         """Makes uncertain reservations worth nothing, whether they took effect, or did not, or still will.
@@ -79,8 +79,15 @@ def recorded(item: Item) -> Recorded:
     """What a stored call record charges."""
     if item["kind"]["S"] == VOID_KIND:
         return Recorded(Amount(), void=True)
-    tokens = int(item["input_tokens"]["N"]) + int(item["output_tokens"]["N"])
-    return Recorded(Amount(Decimal(item["cost_usd"]["N"]), Decimal(item["credits_charged"]["N"]), tokens))
+    return Recorded(
+        Amount(
+            Decimal(item["cost_usd"]["N"]),
+            Decimal(item["credits_charged"]["N"]),
+            int(item["input_tokens"]["N"]) + int(item["output_tokens"]["N"]),
+            failed=item["outcome"]["S"] == Outcome.FAILED,
+            latency_ms=int(item["latency_ms"]["N"]),
+        )
+    )
 
 
 def record_item(call: Call) -> Item:
@@ -134,7 +141,22 @@ def record_item(call: Call) -> Item:
     item |= {name: {"BOOL": True} for name in _flags(call)}
     if who.tags:
         item["tags"] = {"L": [{"S": tag} for tag in who.tags]}
-    return item
+    return item | _in_job(call)
+
+
+def _in_job(call: Call) -> Item:
+    """What the record of a job's call says of the job, which lists its calls."""
+    job = call.job
+    if job is None:
+        return {}
+    item: Item = {
+        "GSI2PK": {"S": keys.calls_in(job.job_id)},
+        "GSI2SK": {"S": call.call_id},
+        "job_id": {"S": job.job_id},
+        "job_type": {"S": job.job_type},
+    }
+    told = {"purpose": job.purpose, "call_metadata": job.call_metadata}
+    return item | {name: {"S": value} for name, value in told.items() if value is not None}
 
 
 def _flags(call: Call) -> list[str]:

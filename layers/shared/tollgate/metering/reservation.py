@@ -20,6 +20,7 @@ from tollgate.limits.model import counter_name, needs_seed
 from tollgate.metering.bound import Bound
 from tollgate.metering.counters import Counters, Refused, merged
 from tollgate.metering.escrow import Escrow
+from tollgate.metering.jobs import seen
 from tollgate.metering.model import Amount, Call, Counter, Hold, Meter
 from tollgate.metering.records import Records
 from tollgate.metering.seeds import Seeds
@@ -30,6 +31,8 @@ from tollgate.telemetry import Event, logger
 _ATTEMPTS = 4
 # Counters that have to be made first, by the first calls after a limit was set, come on top.
 _SEEDINGS = 3
+# And so do calls of one job that reckon at the same moment what has to be set apart for it.
+_RIVALS = 40
 # And so do new divisions of a hot account, for which calls compete when little is left.
 _DIVISIONS = 12
 _PAUSE_SECONDS = 0.005
@@ -69,8 +72,8 @@ class Reservations:
     async def hold(self, call: Call, bound: Bound) -> None:
         """Holds the bound of ``call``, or as much of its output as its limits carry; raises the first refusal."""
         output = bound.bounds.output
-        attempts = seedings = divisions = 0
-        shards = _Shards(call.entitlement.meters)
+        attempts = seedings = divisions = rivals = 0
+        shards = _Shards(call.meters)
         while True:
             holds = [await self._hold_in(meter, shard, call, bound.amount(output)) for meter, shard in shards]
             refused = await self._take(call, holds)
@@ -80,16 +83,25 @@ class Reservations:
                 call.max_output_tokens = output
                 call.shortened = output < bound.bounds.output
                 return
-            seen = [refusal for one in refused if (refusal := await self._look(one, shards)) is not None]
-            unmade = [refusal for refusal in seen if refusal.is_unmade]
+            if _overtaken(call, refused) and rivals < _RIVALS:
+                rivals += 1
+                bound = replace(bound, job=call.job)
+                await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * rivals))  # noqa: S311
+                continue
+            looked = [
+                refusal
+                for one in refused
+                if not one[0].meter.is_job and (refusal := await self._look(one, shards)) is not None
+            ]
+            unmade = [refusal for refusal in looked if refusal.is_unmade]
             if unmade and seedings < _SEEDINGS:
                 seedings += 1
                 await asyncio.gather(*(self._seeds.plant(one.hold, one.items, call.started_at) for one in unmade))
                 continue
-            found = [short for one in seen for short in shortages(one.hold, one.whole, call.started_at)]
+            found = [short for one in looked for short in shortages(one.hold, one.whole, call.started_at)]
             if not found and divisions < _DIVISIONS and any(hold.meter.is_sharded for hold, _ in refused):
                 divisions += 1
-                await self._make_room(seen, shards)
+                await self._make_room(looked, shards)
                 await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * divisions))  # noqa: S311
                 continue
             attempts += 1
@@ -130,7 +142,17 @@ class Reservations:
             if ceiling.carries:
                 size += await self._seeds.left_over(meter, ceiling, moment)
             counters.append(Counter(ceiling, ceiling.code, counter_name(ceiling.code, moment), size))
-        return Hold(meter, shard, amount, tuple(counters), of=len(call.entitlement.meters))
+        payer = call.entitlement.account
+        bounded = payer is not None and (payer.hard or payer.floored)
+        return Hold(
+            meter,
+            shard,
+            amount,
+            tuple(counters),
+            of=len(call.meters),
+            job=call.job,
+            payer=payer if bounded and meter.is_job else None,
+        )
 
     async def _take(self, call: Call, holds: Sequence[Hold]) -> list[tuple[Hold, Item | None]]:
         """What refused, with the item that did; whatever did not is released again then."""
@@ -221,6 +243,15 @@ async def _side_by_side(work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
         except TollgateError as error:
             return [error]
     return await asyncio.gather(*work, return_exceptions=True)
+
+
+def _overtaken(call: Call, refused: Sequence[tuple[Hold, Item | None]]) -> bool:
+    """Whether the call's job was not as it had been seen; then it is now. Raises WrongStateError if it is over."""
+    for hold, item in refused:
+        if hold.meter.is_job and call.job is not None:
+            call.job = seen(call.job, item)
+            return True
+    return False
 
 
 def _rename(call: Call) -> None:

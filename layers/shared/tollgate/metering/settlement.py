@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from decimal import Decimal
 
 from tollgate.aws.dynamodb import Item
 from tollgate.core.errors import StoreUnavailableError
@@ -29,7 +31,7 @@ class Settlement:
         call.usage = usage
         call.detail = detail
         provider_cost = price.cost(usage.input, usage.cached, usage.output)
-        call.charge = charge(provider_cost, usage.total, call.entitlement.account)
+        call.charge = _charge(call, provider_cost)
         return await self._end(call)
 
     async def fail(
@@ -41,7 +43,7 @@ class Settlement:
         if usage is not None and price is not None:
             call.usage = usage
             provider_cost = price.cost(usage.input, usage.cached, usage.output)
-            call.charge = charge(provider_cost, usage.total, call.entitlement.account)
+            call.charge = _charge(call, provider_cost)
         else:
             call.charge = Charge()
         return await self._end(call)
@@ -86,6 +88,12 @@ class Settlement:
         if failures:
             raise failures[0]
         return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+def _charge(call: Call, provider_cost: Decimal) -> Charge:
+    """What the call costs; its credits are its job's to pay if it is made in one (Q-17)."""
+    costs = charge(provider_cost, call.usage.total, call.entitlement.account)
+    return costs if call.job is None else replace(costs, credits=ZERO)
 
 
 def _overrun(call: Call) -> None:

@@ -72,8 +72,9 @@ class Shortage:
     reserved: Decimal
     ceiling: Ceiling | None = None
     started_at: float = 0
-    # Only for credits: what was ever allocated and used.
+    # Only for credits: what was ever allocated, and what is set apart for open jobs.
     allocated: Decimal = ZERO
+    promised: Decimal = ZERO
 
     @property
     def unit(self) -> Unit:
@@ -148,10 +149,12 @@ class Shortage:
         if self.setting == CREDITS:
             who = "Organization" if self.meter.scope is Scope.ORGANIZATION else "Team"
             remaining = self.size - self.spent
+            used = self.allocated - remaining - self.promised
+            in_jobs = f", Reserved by open jobs: {plain(self.promised)}" if self.promised else ""
             return InsufficientCreditsError(
                 f"Insufficient credits. {who} has {plain(remaining)} credits remaining, but {plain(least.credits)} "
-                f"required. Allocated: {plain(self.allocated)}, Used: {plain(self.allocated - remaining)}",
-                **figures | {"spent": self.allocated - remaining},
+                f"required. Allocated: {plain(self.allocated)}, Used: {plain(used)}{in_jobs}",
+                **figures | {"spent": used, "reserved": self.reserved + self.promised},
             )
         if self.setting == "credit_limit":
             return InsufficientCreditsError(
@@ -211,8 +214,18 @@ def _credits(hold: Hold, item: Item) -> list[Shortage]:
     short = standing.available < hold.amount.credits if account.hard else standing.available <= ZERO and account.floored
     if not short:
         return []
-    # The size is what could be held: all that is not spent.
-    return [Shortage(hold.meter, CREDITS, standing.remaining, ZERO, standing.held, allocated=standing.allocated)]
+    # The size is what could be held: all that is neither spent nor set apart for jobs, which may stay open for long.
+    return [
+        Shortage(
+            hold.meter,
+            CREDITS,
+            standing.remaining - standing.promised,
+            ZERO,
+            standing.held - standing.promised,
+            allocated=standing.allocated,
+            promised=standing.promised,
+        )
+    ]
 
 
 def _descriptor(shortage: Shortage) -> str:

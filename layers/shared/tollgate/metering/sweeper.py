@@ -14,10 +14,23 @@ from typing import Any
 
 from tollgate.aws.dynamodb import ConditionFailedError, DynamoDB, Item
 from tollgate.core import ids
+from tollgate.core.money import ZERO
 from tollgate.limits.model import Ceiling, Limits, Scope, Unit, counter_name
 from tollgate.metering.attributes import text
 from tollgate.metering.counters import Counters, amount_of, codes_of, due, holds_of
-from tollgate.metering.model import Account, Amount, Call, Charge, Counter, Entitlement, Hold, Meter, Outcome, Usage
+from tollgate.metering.model import (
+    Account,
+    Amount,
+    Call,
+    Charge,
+    Counter,
+    Entitlement,
+    Hold,
+    Job,
+    Meter,
+    Outcome,
+    Usage,
+)
 from tollgate.metering.records import Records
 from tollgate.table import keys
 
@@ -144,14 +157,16 @@ def _hold(found: _Found, started_at: float) -> Hold:
     """A stored hold as the call itself had it, so that it ends by the same expressions."""
     uid = _uid(found.item)
     scope = Scope(text(found.item, "scope") or Scope.TEAM)
-    account = Account(uid) if "a" in found.entry else None
+    pays = "a" in found.entry and scope is not Scope.JOB
+    account = Account(uid) if pays else None
     meter = Meter(scope, "", "", uid, Limits(), account=account)
     counters = [
         Counter(Ceiling("", Unit(code[0]), Amount().usd, None), code, counter_name(code, started_at), Amount().usd)
         for code in codes_of(found.entry)
     ]
     shard = keys.shard_of(found.item["SK"]["S"])
-    return Hold(meter, shard, amount_of(found.entry), tuple(counters))
+    job = Job("", "", "", "") if "j" in found.entry else None
+    return Hold(meter, shard, amount_of(found.entry), tuple(counters), job=job)
 
 
 def _identity(item: Item) -> dict[str, str]:
@@ -161,6 +176,11 @@ def _identity(item: Item) -> dict[str, str]:
     if scope in {Scope.TEAM, Scope.ORGANIZATION}:
         known[f"{scope}_uid"] = _uid(item)
     return known
+
+
+def _job(item: Item) -> Job:
+    """The job of a call, by the job's own counter item."""
+    return Job(text(item, "job_id") or "", text(item, "job_type") or "", text(item, "team_uid") or "", "in_progress")
 
 
 def _uid(item: Item) -> str:
@@ -177,7 +197,9 @@ def _interrupted(hold_id: str, found: Sequence[_Found], started_at: float) -> Ca
         max(amount.tokens for amount in amounts),
     )
     tags = tuple(text(each.item, "scope_id") or "" for each in found if text(each.item, "scope") == Scope.TAG)
-    payer = next((Account(_uid(each.item)) for each in found if "a" in each.entry), None)
+    job = next((_job(each.item) for each in found if text(each.item, "scope") == Scope.JOB), None)
+    paying = (each for each in found if "a" in each.entry and text(each.item, "scope") != Scope.JOB)
+    payer = next((Account(_uid(each.item)) for each in paying), None)
     call_id = ids.call_id_of_hold(hold_id)
     return Call(
         call_id=call_id,
@@ -190,6 +212,7 @@ def _interrupted(hold_id: str, found: Sequence[_Found], started_at: float) -> Ca
         reserved=reserved,
         outcome=Outcome.INTERRUPTED,
         usage=Usage(input=reserved.tokens, estimated=True),
-        charge=Charge(credits=reserved.credits, cost_usd=reserved.usd),
+        charge=Charge(credits=reserved.credits if job is None else ZERO, cost_usd=reserved.usd),
+        job=job,
         error="The process that ran this call ended before it was settled",
     )

@@ -1,0 +1,1 @@
+"""Jobs: work of a team that may take several calls and is charged once."""
