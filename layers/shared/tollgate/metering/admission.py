@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tollgate.core import ids
-from tollgate.core.errors import InvalidRequestError, ModelAccessDeniedError, TollgateError, UnknownModelError
+from tollgate.core.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    ModelAccessDeniedError,
+    TollgateError,
+    UnknownModelError,
+)
 from tollgate.metering.bound import Bound
 from tollgate.metering.bounds import Bounds, bounds_of
 from tollgate.metering.catalogue import Catalogue, CatalogueCache, Model
@@ -127,6 +133,11 @@ class Admission:
                     available_models=self.available(entitlement, catalogue),
                 )
         model = self._catalogues.find(catalogue, alias)
+        if alias in catalogue.closed:
+            available = self.available(entitlement, catalogue)
+            raise ForbiddenError(
+                catalogue.closed[alias], code="model_inactive", param="model", available_models=available
+            )
         if model is None:
             raise UnknownModelError(
                 f"{route}: Invalid model name passed in model={alias}. "

@@ -77,11 +77,15 @@ class Secret:
 
 @dataclass(slots=True)
 class Catalogue:
-    """One version of the catalogue; secrets are fetched when first needed and forgotten with it."""
+    """One version of the catalogue; secrets are fetched when first needed and forgotten with it.
+
+    ``closed`` says of aliases that are there, but not to be called, why they are not.
+    """
 
     version: int
     models: dict[str, Model]
     groups: dict[str, tuple[str, ...]]
+    closed: dict[str, str] = field(default_factory=dict)
     # The platform's limits, and the tags that have some, as raw items: they count for any call (Q-53).
     platform_limits: Item | None = None
     tags: dict[str, Item] = field(default_factory=dict)
@@ -111,7 +115,7 @@ class CatalogueCache:
     def find(self, catalogue: Catalogue, alias: str) -> Model | None:
         """The model of that name, the development upstream's included; None if there is none."""
         model = catalogue.models.get(alias)
-        if model is None and self._settings.upstream_base_url:
+        if model is None and alias not in catalogue.closed and self._settings.upstream_base_url:
             model = self._passed_through(alias)
             catalogue.models[alias] = model
         return model
@@ -173,20 +177,24 @@ class CatalogueCache:
         )
         models = {ECHO: _echo()}
         groups = {name: group.model_aliases for name, group in BUILTIN_GROUPS.items()}
-        tags = {}
+        closed, tags = {}, {}
         platform_limits = None
         for item in items:
             sort_key = item["SK"]["S"]
-            if sort_key.startswith(keys.model()) and item["active"]["BOOL"]:
+            if sort_key.startswith(keys.model()):
                 model = _model(item)
-                models[model.alias] = model
+                reason = _closed(item, model)
+                if reason:
+                    closed[model.alias] = reason
+                else:
+                    models[model.alias] = model
             elif sort_key.startswith(keys.access_group()) and not item["builtin"]["BOOL"]:
                 groups[item["group_name"]["S"]] = tuple(entry["S"] for entry in item["model_aliases"]["L"])
             elif sort_key.startswith(keys.tag()):
                 tags[item["tag"]["S"]] = item
             elif sort_key == keys.PLATFORM_LIMITS:
                 platform_limits = item
-        return Catalogue(version, models, groups, platform_limits, tags)
+        return Catalogue(version, models, groups, closed, platform_limits, tags)
 
     def _passed_through(self, alias: str) -> Model:
         """Any name goes to the development upstream as it is; unknown to the price catalogue it costs an explicit 0."""
@@ -203,8 +211,16 @@ def _echo() -> Model:
     return Model(ECHO, (target,), ECHO_CONTEXT_WINDOW)
 
 
+def _closed(item: Item, model: Model) -> str | None:
+    """Why an alias is not to be called, in the words of the contract's section 4."""
+    if not item["active"]["BOOL"]:
+        return f"Model group '{model.alias}' not found or inactive"
+    return None if model.targets else f"No active models configured for group '{model.alias}'"
+
+
 def _model(item: Item) -> Model:
-    targets = tuple(_target(target) for target in json.loads(item["targets"]["S"])["targets"])
+    stored = json.loads(item["targets"]["S"])["targets"]
+    targets = tuple(_target(target) for target in stored if target.get("is_active", True))
     windows = [target.price.context_window for target in targets if target.price.context_window]
     limits = [target.price.max_output_tokens for target in targets if target.price.max_output_tokens]
     own_window, own_limit = item.get("context_window"), item.get("max_output_tokens")

@@ -36,7 +36,7 @@ _OF_EACH = frozenset({"sn", "px"})
 class Balance:
     """The credits of a counter item: available now, held, and ever allocated.
 
-    ``held`` is what calls in flight hold, and ``promised`` to open jobs, which is part of it.
+    ``promised`` is the part of ``held`` that is set apart for open jobs, by their calls in flight or by earlier ones.
     """
 
     available: Decimal
@@ -375,9 +375,11 @@ def codes_of(entry: Item) -> list[str]:
 
 def balance(item: Item) -> Balance:
     """The credits of a counter item."""
-    held = sum((amount_of(hold["M"]).credits for hold in item["h"]["M"].values()), ZERO)
-    promised = number_in(item, "jh")
-    return Balance(number_in(item, "av"), held + promised, number_in(item, "al"), promised)
+    holds = [hold["M"] for hold in item["h"]["M"].values()]
+    held = sum((amount_of(hold).credits for hold in holds), ZERO)
+    kept = number_in(item, "jh")
+    promised = sum((amount_of(hold).credits for hold in holds if "j" in hold), kept)
+    return Balance(number_in(item, "av"), held + kept, number_in(item, "al"), promised)
 
 
 def stale_names(item: Item, moment: float) -> tuple[str, ...]:
