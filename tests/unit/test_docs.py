@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,7 +25,9 @@ from tests.support.api import FUNCTIONS, call
 from tests.support.docs import ROOT
 from tests.support.environment import empty_table
 from tests.support.items import all_items
-from tests.support.requests import REQUESTS, World
+from tests.support.ports import free_port
+from tests.support.requests import CANARY, REQUESTS, World
+from tests.support.sessions import log_in
 from tollgate.core import ids
 from tollgate.metering import counters, records
 from tollgate.metering.model import Call, Entitlement
@@ -98,6 +99,8 @@ def chart(k: Any) -> list[tuple[str, Row]]:
     customer = {"PK": k.customer("{customer_id}"), "SK": k.ENTITY}
     customer |= {"GSI1PK": k.CUSTOMERS, "GSI1SK": created("{customer_id}")}
     budget = {"PK": k.budget("{budget_id}"), "SK": k.ENTITY, "GSI1PK": k.BUDGETS, "GSI1SK": created("{budget_id}")}
+    admin = {"PK": k.user("{user_id}"), "SK": k.ENTITY, "GSI1PK": k.USERS, "GSI1SK": created("{user_id}")}
+    admin |= {"GSI2PK": k.ADMIN_USERS, "GSI2SK": created("{user_id}")}
     return [
         ("organization", organization),
         ("team", team),
@@ -123,6 +126,11 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("metadata", {"PK": k.key("{key_id}"), "SK": k.METADATA}),
         ("metadata", {"PK": k.user("{user_id}"), "SK": k.METADATA}),
         ("user", {"PK": k.user("{user_id}"), "SK": k.ENTITY, "GSI1PK": k.USERS, "GSI1SK": created("{user_id}")}),
+        ("user", admin),
+        ("password", {"PK": k.user("{user_id}"), "SK": k.PASSWORD}),
+        ("admin_count", {"PK": k.ADMIN_USERS, "SK": k.ENTITY}),
+        ("session", {"PK": k.session("{session_id}"), "SK": k.ENTITY}),
+        ("login_attempts", {"PK": k.login_attempts("{email}"), "SK": k.ENTITY}),
         ("user_email", {"PK": k.email("{email}"), "SK": k.ENTITY}),
         ("membership", membership),
         ("platform_limits", {"PK": k.CATALOGUE, "SK": k.PLATFORM_LIMITS}),
@@ -197,6 +205,8 @@ def test_real_items_are_in_the_chart() -> None:
     empty_table()
     World().build()
     _move_credits()
+    log_in("vera@example.com", CANARY)
+    log_in("nobody@example.com")
     seen = set()
     for item in [*all_items(), *_items_of_a_call(), *_items_of_usage()]:
         rows = [row for kind, row in chart(keys) if kind == item["kind"]]
@@ -324,12 +334,32 @@ def test_decisions_are_numbered_and_complete() -> None:
     assert {number: len(names) for number, names in by_number.items()} == dict.fromkeys(range(1, len(by_number) + 1), 1)
 
 
+def _run_blocks(page: str, port: str, **environment: str) -> list[Any]:
+    """The answers of a page's tested commands, none of which is an error."""
+    parts = "".join(re.findall(r"<!-- tested -->(.*?)<!-- end -->", page, re.DOTALL))
+    script = ""
+    for language, block in re.findall(r"```(bash|python)\n(.*?)```", parts, re.DOTALL):
+        script += block if language == "bash" else f"export URL KEY\n{sys.executable} - <<'PYTHON'\n{block}PYTHON\n"
+    script = script.replace("http://127.0.0.1:8003", f"http://127.0.0.1:{port}")
+    script = script.replace("python3 ", f"{sys.executable} ")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [answer for answer in answers if "error" in answer or "detail" in answer] == []
+    return answers
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
 def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
-    """`make run` as a process, and every shell block between the README's marks, one after the other."""
-    part = README.split("<!-- tested -->")[1].split("<!-- end -->")[0]
-    script = "\n".join(re.findall(r"```bash\n(.*?)```", part, re.DOTALL))
-    port = _free_port()
+    """`make run` as a process, and every block between the marks of README and client guide, one after the other."""
+    port = str(free_port())
     environment = {**os.environ, "PORT": port}
     environment.pop("UPSTREAM_BASE_URL", None)
     errors = tmp_path / "errors"
@@ -345,23 +375,18 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
         ) as process,
     ):
         assert process.stdout is not None
-        assert "ready\n" in iter(process.stdout.readline, ""), errors.read_text()
-        script = script.replace("http://127.0.0.1:8003", f"http://127.0.0.1:{port}")
-        script = script.replace("python3 ", f"{sys.executable} ")
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=60, check=False
-        )
+        printed = list(iter(process.stdout.readline, "ready\n"))
+        assert process.poll() is None, errors.read_text()
+        key = next(line.split()[2] for line in printed if line.startswith("team key"))
+        asked = _run_blocks(README, port)
+        told = _run_blocks((ROOT / "docs/clients.md").read_text(), port, KEY=key)
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-    assert done.returncode == 0, done.stdout + done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert [answer for answer in answers if "error" in answer or "detail" in answer] == []
-    balance, budget, usage = answers[-3:]
+    balance, budget, usage = asked[-3:]
     assert balance["credits_remaining"] < balance["credits_allocated"]
     assert 0 < budget["spend"] < budget["max_budget"]
     assert usage["summary"]["total_calls"] <= 2
-
-
-def _free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
+    *_, completed, balance, usage, jobs = told
+    assert (completed["status"], completed["costs"]["credit_applied"]) == ("completed", True)
+    assert balance["credits_used"] == 1
+    assert [job["job_id"] for job in jobs["jobs"]] == [completed["job_id"]]
