@@ -37,7 +37,7 @@ invoke: .venv/run ## one function with one event: make invoke F=CreateOrganizati
 
 # Three processes, because the last two start clouds of their own and change this one's environment.
 test: .venv/ready ## the fast tests, on moto
-	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/functions tests/unit tests/template tests/usage tests/faults $(ARGS)
+	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/functions tests/litellm tests/unit tests/template tests/usage tests/faults $(ARGS)
 	@$(DEV) -m pytest -q -n auto -m "$(FAST)" tests/proxy tests/journeys tests/contract tests/model $(ARGS)
 	@$(DEV) -m pytest -q -m "$(FAST)" tests/local $(ARGS)
 

@@ -18,7 +18,8 @@ from tollgate.core.errors import UnauthenticatedError
 from tollgate.settings import settings
 from tollgate.table import keys
 
-_DATA_PLANE = "v1"
+# First segments of paths that call or list models, as OpenAI's clients know them.
+_DATA_PLANE = {"v1", "chat", "completions", "embeddings", "models", "engines"}
 _MASTER_PRINCIPAL = "master"
 _OWNERS = ("team_id", "team_uid", "organization_id", "organization_uid", "user_id", "user_uid")
 
@@ -30,7 +31,7 @@ def handler(event: Mapping[str, Any], _: object) -> dict[str, Any]:
     without a known credential. On management routes those get a Deny whose message fills the gateway response.
     """
     api_arn, stage, _method, *path = event["methodArn"].split("/")
-    data_plane = path[:1] == [_DATA_PLANE]
+    data_plane = path[0] in _DATA_PLANE
     identified = _identify(event.get("headers") or {}, admin=not data_plane)
     _log(event, identified)
     if identified is None and data_plane:
@@ -38,14 +39,16 @@ def handler(event: Mapping[str, Any], _: object) -> dict[str, Any]:
     stage_arn = f"{api_arn}/{stage}/*/*"
     if identified is None:
         return _policy("anonymous", "Deny", stage_arn, {"message": UnauthenticatedError().message})
-    principal = identified["key_id"] or _MASTER_PRINCIPAL
+    principal = identified["key_id"] or identified.get("session_id") or _MASTER_PRINCIPAL
     return _policy(principal, "Allow", stage_arn, identified)
 
 
 def _identify(headers: Mapping[str, str], *, admin: bool) -> dict[str, str] | None:
     """The context of a known credential (flat strings, empty for none), or None."""
     try:
-        credential = credentials.from_headers({name.lower(): value for name, value in headers.items()}, admin=admin)
+        credential = credentials.presented({name.lower(): value for name, value in headers.items()}, admin=admin)
+        if credentials.is_session_token(credential):
+            return _session(credential)
     except UnauthenticatedError:
         return None
     if credentials.is_master_key(credential, settings().master_key_sha256):
@@ -55,6 +58,16 @@ def _identify(headers: Mapping[str, str], *, admin: bool) -> dict[str, str] | No
     if item is None:
         return None
     return {"kind": "key", "key_id": key_id, **{name: item.get(name, {}).get("S", "") for name in _OWNERS}}
+
+
+def _session(token: str) -> dict[str, str]:
+    """A genuine token passes everywhere: the functions of the data plane refuse it themselves, as 403 (Q-09)."""
+    # Only requests with a token pay for the library.
+    from tollgate.auth import tokens  # noqa: PLC0415
+
+    claims = tokens.identify(token, settings().session_secret)
+    owners = dict.fromkeys(_OWNERS, "") | {"user_id": claims.user_id}
+    return {"kind": "session", "key_id": "", "session_id": claims.session_id, **owners}
 
 
 def _policy(principal: str, effect: str, resource: str, context: Mapping[str, str]) -> dict[str, Any]:

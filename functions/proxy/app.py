@@ -19,7 +19,18 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from proxy.calls import CallRunner, StreamingCall
-from proxy.requests import body_of, customer_of, inbound, inbound_of_api, parsed, tags_of
+from proxy.requests import (
+    PATHS,
+    PREFIXES,
+    body_of,
+    customer_of,
+    inbound,
+    inbound_of_api,
+    inbound_of_azure,
+    parsed,
+    route_of,
+    tags_of,
+)
 from proxy.upstream import Upstream
 from tollgate.aws.dynamodb import DynamoDB
 from tollgate.core import ids
@@ -84,12 +95,17 @@ class Gateway:
 
 
 async def complete(request: Request) -> Response:
-    """``POST /v1/chat/completions``, ``/v1/completions``, ``/v1/embeddings``."""
+    """``POST /v1/chat/completions``, ``/v1/completions``, ``/v1/embeddings``, and their other paths."""
     gateway: Gateway = request.state.gateway
-    path = request.url.path.removeprefix("/v1")
-    arrived = inbound(request.headers)
+    named = request.path_params.get("model")
+    path = route_of(request.url.path)
+    arrived = (
+        inbound(request.headers) if not request.url.path.startswith("/openai/") else inbound_of_azure(request.headers)
+    )
     raw = await body_of(request)
     body, broken = _read(raw, path)
+    if named is not None:
+        body["model"] = named
     customer_id = customer_of(body)
     caller = await gateway.entitlements.read(arrived.credential, arrived.hint, customer_id)
     if broken is not None:
@@ -135,6 +151,14 @@ def _read(raw: bytes, path: str) -> tuple[dict[str, Any], InvalidRequestError | 
         return parsed(raw, path), None
     except InvalidRequestError as error:
         return {}, error
+
+
+async def export(request: Request) -> Response:
+    """``GET /api/organizations/{organization_id}/usage/export``, ``/api/teams/{team_id}/usage/export``."""
+    # ``/v1`` needs none of what reads the native API's storage.
+    from proxy.exports import export_usage  # noqa: PLC0415
+
+    return await export_usage(request)
 
 
 async def list_models(request: Request) -> Response:
@@ -253,17 +277,24 @@ def _cors() -> list[Middleware]:
     return [Middleware(CORSMiddleware, allow_origins=origins, expose_headers=shown)] if origins else []
 
 
+def _models(prefix: str) -> list[Route]:
+    return [
+        Route(f"{prefix}/models", list_models, methods=["GET"]),
+        Route(f"{prefix}/models/{{model:path}}", get_model, methods=["GET"]),
+    ]
+
+
 app = Starlette(
     routes=[
-        Route("/v1/chat/completions", complete, methods=["POST"]),
-        Route("/v1/completions", complete, methods=["POST"]),
-        Route("/v1/embeddings", complete, methods=["POST"]),
-        Route("/v1/models", list_models, methods=["GET"]),
-        Route("/v1/models/{model:path}", get_model, methods=["GET"]),
+        *(Route(prefix + path, complete, methods=["POST"]) for prefix in PREFIXES for path in PATHS),
+        *_models("/v1"),
+        *_models(""),
         Route("/api/jobs/create-and-call", call_in_job, methods=["POST"]),
         Route("/api/jobs/create-and-call-stream", call_in_job, methods=["POST"]),
         Route("/api/jobs/{job_id}/llm-call", call_in_job, methods=["POST"]),
         Route("/api/jobs/{job_id}/llm-call-stream", call_in_job, methods=["POST"]),
+        Route("/api/organizations/{organization_id}/usage/export", export, methods=["GET"]),
+        Route("/api/teams/{team_id}/usage/export", export, methods=["GET"]),
         Route("/healthz", healthy, methods=["GET"]),
     ],
     middleware=_cors(),

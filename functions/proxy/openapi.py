@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from proxy import job_openapi
+from proxy import export_openapi, job_openapi
 from tollgate.metering.bounds import MAX_CHOICES
 
 _TAG = "data plane"
@@ -278,7 +278,7 @@ SPEC: Mapping[str, Any] = {
 
 
 def spec() -> dict[str, Any]:
-    """All routes of the data plane: ``/v1``, and the calls in jobs."""
+    """All routes of the data plane: ``/v1``, the calls in jobs, and exports."""
     jobs = job_openapi.spec()
     schemas = {**SPEC["components"]["schemas"], **jobs["components"]["schemas"]}
-    return {"paths": {**SPEC["paths"], **jobs["paths"]}, "components": {"schemas": schemas}}
+    return {"paths": {**SPEC["paths"], **jobs["paths"], **export_openapi.paths()}, "components": {"schemas": schemas}}

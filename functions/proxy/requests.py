@@ -25,6 +25,9 @@ MAX_DEPTH = 200
 DEFAULT_SECONDS = 900
 # What a call of each route cannot be without.
 _REQUIRED = {"/chat/completions": "messages", "/completions": "prompt", "/embeddings": "input"}
+PATHS = tuple(_REQUIRED)
+# Before each of them; those with a model name it in the path, as old clients of OpenAI and those of Azure do.
+PREFIXES = ("/v1", "", "/engines/{model:path}", "/v1/engines/{model:path}", "/openai/deployments/{model:path}")
 _CONTEXT = "x-amzn-request-context"
 _LAMBDA = "x-amzn-lambda-context"
 
@@ -46,6 +49,17 @@ def inbound_of_api(headers: Headers) -> Inbound:
     if is_session_token(credential):
         raise ForbiddenError("A session may not call models; use an API key")
     return Inbound(credential, _hint(headers), now, _deadline(headers, now))
+
+
+def inbound_of_azure(headers: Headers) -> Inbound:
+    """A call as Azure's clients make it, with the key as ``api-key`` (Q-33). Raises as ``inbound`` does."""
+    key = headers.get("api-key")
+    return inbound(Headers({**headers, "authorization": f"Bearer {key}"}) if key is not None else headers)
+
+
+def route_of(path: str) -> str:
+    """Which of ``PATHS`` a request's path is, whatever stands before it."""
+    return next(route for route in PATHS if path.endswith(route))
 
 
 def inbound(headers: Headers) -> Inbound:

@@ -29,7 +29,7 @@ def served() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def plane(table: None, served: httpx.Client, provider: FakeProvider) -> Plane:
+def plane(noon: None, table: None, served: httpx.Client, provider: FakeProvider) -> Plane:
     """The data plane, which knows nothing of what the last test's table held."""
     provider.forget()
     forget_catalogues()

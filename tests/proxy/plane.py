@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +17,7 @@ from tests.support import build
 from tests.support.books import Books, books
 from tests.support.environment import engine, template
 from tests.support.items import all_items
-from tests.support.upstream import FakeProvider
+from tests.support.upstream import Behaviour, FakeProvider, after, eventually
 
 SECRET = "sk-canary-provider-secret"
 MODEL = "canary-model"
@@ -56,6 +60,19 @@ class Plane:
 
     def chat(self, model: str = "fast", text: str = "Say something", **fields: Any) -> httpx.Response:
         return self.post("/chat/completions", question(model, text, **fields))
+
+    @contextmanager
+    def in_flight(self, then: Behaviour, model: str = "fast", **fields: Any) -> Iterator[Future[httpx.Response]]:
+        """A call that the provider has got and answers when the block ends; its future answer."""
+        released, before = threading.Event(), len(self.provider.calls)
+        self.provider.does(MODEL, after(released, then))
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(self.chat, model, **fields)
+            try:
+                assert eventually(lambda: len(self.provider.calls) > before)
+                yield call
+            finally:
+                released.set()
 
     def stream(self, model: str = "fast", **fields: Any) -> Streamed:
         return Streamed.of(self.chat(model, stream=True, **fields))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +11,7 @@ from tests.proxy.plane import MODEL, Plane, change, cost, error, question
 from tests.support import build
 from tests.support.api import call
 from tests.support.environment import engine, template
-from tests.support.upstream import answer, eventually, slow, usage
+from tests.support.upstream import answer, usage
 from tollgate.metering.counters import Counters
 from tollgate.settings import settings
 
@@ -183,16 +182,12 @@ def test_no_credits_at_all_and_free_models(plane: Plane) -> None:
 def test_credits_that_others_hold_are_reserved(plane: Plane) -> None:
     """429, soon again; and the call that was let in keeps what it holds."""
     _ready(plane, funds=1, pricing_output=20_000)
-    plane.provider.does(MODEL, slow(1, answer(used=usage(1, 1))))
-    first = threading.Thread(target=plane.chat, kwargs={"max_tokens": 49})
-    first.start()
-    assert eventually(lambda: len(plane.provider.calls) == 1)
 
-    response = plane.chat(max_tokens=1)
+    with plane.in_flight(answer(used=usage(1, 1)), max_tokens=49):
+        response = plane.chat(max_tokens=1)
+        found = plane.books_unexplained()
 
-    found = plane.books_unexplained()
     (held,) = found.holds.values()
-    first.join()
     expected = error(
         429,
         "reserved",

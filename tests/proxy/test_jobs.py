@@ -194,8 +194,8 @@ def test_ten_credits_carry_ten_jobs(plane: Plane, team: dict[str, Any]) -> None:
     assert told(answers[-1]) == (
         403,
         "insufficient_credits",
-        "Insufficient credits. Team has 0 credits remaining, but 1 required. Allocated: 10, Used: 0, "
-        "Reserved by open jobs: 10",
+        "Insufficient credits. Team has 0 credits remaining, but 1 required. "
+        + "Allocated: 10, Used: 0, Reserved by open jobs: 10",
     )
     assert stored(jobs[-1])["status"] == "pending"
     for job_id in jobs[:10]:

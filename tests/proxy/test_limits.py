@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +12,7 @@ import pytest
 from tests.proxy.plane import MODEL, Plane, cost, error
 from tests.support.counters import counters
 from tests.support.limits import limit, owned_by
-from tests.support.upstream import answer, eventually, slow, usage
+from tests.support.upstream import answer, usage
 from tollgate.auth.credentials import key_id_of
 from tollgate.core.money import strip
 
@@ -151,14 +150,10 @@ def test_the_headers_tell_the_tightest_rate(calls: Plane) -> None:
 @pytest.mark.parametrize("scope", ["team", "key", "platform"])
 def test_parallel_calls(calls: Plane, scope: str) -> None:
     limit(scope, _id(calls, scope), max_parallel_requests=1)
-    calls.provider.does(MODEL, slow(1, answer(used=CALL)))
-    first = threading.Thread(target=calls.chat, kwargs=FIELDS)
-    first.start()
-    assert eventually(lambda: len(calls.provider.calls) == 1)
 
-    refused = calls.chat(**FIELDS)
+    with calls.in_flight(answer(used=CALL), **FIELDS):
+        refused = calls.chat(**FIELDS)
 
-    first.join()
     told = refused.json()["error"]
     assert (refused.status_code, told["type"], told["limit_type"]) == (429, "throttling_error", "max_parallel_requests")
     assert (told["limit"], told["reserved"], refused.headers["retry-after"]) == (1, 1, "1")
@@ -195,14 +190,10 @@ def test_an_answer_is_cut_to_what_the_budget_carries(calls: Plane) -> None:
 
 def test_a_budget_that_others_hold_is_reserved(calls: Plane) -> None:
     limit("organization", "org_acme", max_budget=2 * COST)
-    calls.provider.does(MODEL, slow(1, answer(used=usage(10, 5))))
-    first = threading.Thread(target=calls.chat, kwargs=FIELDS | {"max_tokens": 900})
-    first.start()
-    assert eventually(lambda: len(calls.provider.calls) == 1)
 
-    refused = calls.chat(**FIELDS)
+    with calls.in_flight(answer(used=usage(10, 5)), **FIELDS | {"max_tokens": 900}):
+        refused = calls.chat(**FIELDS)
 
-    first.join()
     told = refused.json()["error"]
     assert (refused.status_code, told["type"], told["scope"]) == (429, "reserved", "organization")
     assert refused.headers["retry-after"] == "1"
@@ -285,16 +276,12 @@ def test_another_duration_keeps_what_was_spent(calls: Plane) -> None:
 
 def test_a_changed_duration_takes_the_calls_in_flight_along(calls: Plane) -> None:
     limit("team", "acme-dev", max_budget=Decimal(1), budget_duration="1d")
-    calls.provider.does(MODEL, slow(1, answer(used=CALL)))
-    first = threading.Thread(target=calls.chat, kwargs=FIELDS)
-    first.start()
-    assert eventually(lambda: len(calls.provider.calls) == 1)
-    limit("team", "acme-dev", max_budget=Decimal(1), budget_duration="1mo", budget_since=int(time.time()))
-    calls.provider.does(MODEL, answer(used=CALL))
 
-    assert calls.chat(**FIELDS).status_code == 200
+    with calls.in_flight(answer(used=CALL), **FIELDS):
+        limit("team", "acme-dev", max_budget=Decimal(1), budget_duration="1mo", budget_since=int(time.time()))
+        calls.provider.does(MODEL, answer(used=CALL))
+        assert calls.chat(**FIELDS).status_code == 200
 
-    first.join()
     calls.books()
     windows = {name[:3]: value for name, value in counters("team", "acme-dev").windows.items()}
     assert windows == {"b1d": COST, "b1m": 2 * COST}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import threading
 import time
 from decimal import Decimal
 from typing import Any
@@ -16,6 +18,7 @@ from tests.proxy.plane import MODEL, Plane, Streamed, cost, error, question
 from tests.support.proxy import live_app
 from tests.support.upstream import (
     FakeProvider,
+    after,
     answer,
     chunk,
     endless,
@@ -23,7 +26,7 @@ from tests.support.upstream import (
     hang_up,
     raw,
     refuse,
-    slow,
+    silent,
     stream,
     usage,
 )
@@ -96,10 +99,17 @@ def test_a_client_that_leaves_at_the_very_end_has_the_answer(plane: Plane, team:
 
 
 def test_a_client_that_does_not_wait_for_a_whole_answer_pays_for_it(plane: Plane, team: dict[str, Any]) -> None:
-    plane.provider.does(MODEL, slow(0.3, answer(used=usage(12, 3))))
+    answering = threading.Event()
+    plane.provider.does(MODEL, after(answering, answer(used=usage(12, 3))))
+    request = plane.client.build_request("POST", "/v1/chat/completions", json=question(), headers=plane.headers())
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
 
-    with pytest.raises(httpx.ReadTimeout):
-        plane.client.post("/v1/chat/completions", json=question(), headers=plane.headers(), timeout=0.1)
+    with socket.create_connection((request.url.host, request.url.port or 0)) as client:
+        client.sendall(f"POST {request.url.path} HTTP/1.1\r\n{head}\r\n".encode() + request.content)
+        assert eventually(lambda: len(plane.provider.calls) == 1)
+    # Time for the server to notice that nobody waits.
+    time.sleep(0.1)
+    answering.set()
 
     assert eventually(lambda: _settled(plane))
     record = plane.record()
@@ -111,15 +121,16 @@ def test_a_client_that_does_not_wait_for_a_whole_answer_pays_for_it(plane: Plane
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_cancelled_request_is_settled(plane: Plane, team: dict[str, Any], at: str, *, streamed: bool) -> None:
     """A server that is shut down by force cancels its requests."""
-    plane.provider.does(MODEL, slow(0.2, answer("one two", used=usage(12, 2))))
+    answering = threading.Event()
+    plane.provider.does(MODEL, after(answering, answer("one two", used=usage(12, 2))))
 
     async def run() -> None:
-        real = DynamoDB.call
+        real, cancelled = DynamoDB.call, asyncio.Event()
 
         async def slow_call(self: DynamoDB, operation: str, payload: dict[str, Any], **how: Any) -> dict[str, Any]:
             done = await real(self, operation, payload, **how)
             if operation == "UpdateItem" and at == "reserve":
-                await asyncio.sleep(0.2)
+                await cancelled.wait()
             return done
 
         with pytest.MonkeyPatch.context() as patch:
@@ -135,6 +146,8 @@ def test_a_cancelled_request_is_settled(plane: Plane, team: dict[str, Any], at: 
                     task.cancel()
                     with pytest.raises(asyncio.CancelledError):
                         await task
+                    cancelled.set()
+                    answering.set()
 
     asyncio.run(run())
     record = plane.record()
@@ -285,9 +298,9 @@ def test_headers_of_the_provider_can_be_anything(plane: Plane, team: dict[str, A
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_provider_that_says_nothing_is_stopped_in_time(plane: Plane, team: dict[str, Any], *, streamed: bool) -> None:
-    plane.provider.does(MODEL, slow(60, answer()))
+    plane.provider.does(MODEL, silent())
 
-    response = plane.post("/chat/completions", question(stream=streamed), **_deadline(0.3))
+    response = plane.post("/chat/completions", question(stream=streamed), **_deadline(1))
 
     assert (response.status_code, response.json()) == (
         504,
@@ -301,7 +314,7 @@ def test_a_provider_that_says_nothing_is_stopped_in_time(plane: Plane, team: dic
 def test_a_stream_that_we_stop_is_paid(plane: Plane, team: dict[str, Any]) -> None:
     plane.provider.does(MODEL, endless())
 
-    streamed = Streamed.of(plane.post("/chat/completions", question(text="Say it", stream=True), **_deadline(0.3)))
+    streamed = Streamed.of(plane.post("/chat/completions", question(text="Say it", stream=True), **_deadline(1)))
 
     assert streamed.events[-1] == error(504, "provider_timeout", "The provider did not finish in time")
     record = plane.record()
@@ -313,7 +326,7 @@ def test_a_stream_that_we_stop_is_paid(plane: Plane, team: dict[str, Any]) -> No
 def test_a_stream_that_we_stop_before_any_output_is_not(plane: Plane, team: dict[str, Any]) -> None:
     plane.provider.does(MODEL, stream(chunk(""), done=False, then="silent"))
 
-    Streamed.of(plane.post("/chat/completions", question(stream=True), **_deadline(0.3)))
+    Streamed.of(plane.post("/chat/completions", question(stream=True), **_deadline(1)))
 
     assert (plane.record()["outcome"], _charged(plane.record())) == ("failed", NOT_CHARGED)
 

@@ -142,3 +142,26 @@ def test_echo_answers_whatever_text_it_gets(plane: Plane, team: dict[str, Any], 
     assert short["choices"][0]["finish_reason"] == "length"
     assert short["usage"]["completion_tokens"] <= 1
     assert {record["credits_charged"] for record in plane.books().records} == {0}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/chat/completions",
+        "/engines/fast/chat/completions",
+        "/v1/engines/fast/chat/completions",
+        "/openai/deployments/fast/chat/completions",
+    ],
+)
+def test_the_other_paths_of_a_completion(plane: Plane, team: dict[str, Any], path: str) -> None:
+    plane.provider.does(MODEL, answer("Hello there", used=usage(10, 5)))
+    named = {} if path == "/chat/completions" else {"model": "of-the-body"}
+    headers = {"api-key": plane.key} if "openai" in path else plane.headers()
+    response = plane.client.post(path, json=question() | named, headers=headers)
+    assert (response.status_code, response.json()["model"]) == (200, "fast")
+    assert plane.provider.last.path == "/v1/chat/completions"
+
+
+def test_the_other_path_of_the_models(plane: Plane, team: dict[str, Any]) -> None:
+    assert plane.client.get("/models", headers=plane.headers()).json() == plane.get("/models").json()
+    assert plane.client.get("/models/fast", headers=plane.headers()).json()["id"] == "fast"

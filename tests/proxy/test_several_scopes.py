@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +17,7 @@ from tests.support.counters import counters
 from tests.support.environment import engine
 from tests.support.items import all_items
 from tests.support.limits import limit, owned_by
-from tests.support.upstream import answer, eventually, slow, usage
+from tests.support.upstream import answer, usage
 from tollgate.auth.credentials import key_id_of
 from tollgate.aws import dynamodb
 from tollgate.aws.dynamodb import DynamoDB
@@ -253,15 +252,11 @@ def test_a_release_that_comes_late_does_not_touch_what_is_held_now(
     """Refused for its size, then held shorter: a copy of the first attempt's release arrives while the call runs."""
     # Carries the call alone, but not with the one that was made before.
     limit("organization", "org_acme", max_budget=Decimal("0.052"))
-    plane.provider.does(MODEL, slow(1, answer(used=usage(100, 10))))
     faults.at("release", scopes["team"], "cut")
-    caller = threading.Thread(target=plane.chat, kwargs={"max_tokens": 900})
-    caller.start()
-    assert eventually(lambda: len(plane.provider.calls) == 2)
 
-    assert faults.seen == 1
-    faults.end()
-    caller.join()
+    with plane.in_flight(answer(used=usage(100, 10)), max_tokens=900):
+        assert faults.seen == 1
+        faults.end()
 
     assert plane.provider.last.body["max_tokens"] < 900
     _everywhere(plane, 2, 2 * COST)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +10,13 @@ from typing import Any
 import pytest
 
 from tests.proxy.plane import MODEL, Plane, cost, error
-from tests.support.api import call
+from tests.support import build
 from tests.support.environment import engine
-from tests.support.upstream import answer, eventually, refuse, slow, usage
+from tests.support.upstream import answer, refuse, usage
 from tollgate.aws import dynamodb
 from tollgate.aws.dynamodb import DynamoDB
+from tollgate.models.model import UpdateModelAlias
+from tollgate.models.service import model_service
 from workers import sweep
 
 USED = usage(100, 10)
@@ -224,12 +225,8 @@ def test_a_failure_that_cannot_be_settled_is_still_told(
 
 def test_the_sweeper_was_quicker(plane: Plane, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that is thought dead and comes back: it is charged once, as the first record says."""
-    plane.provider.does(MODEL, slow(0.5, answer(used=USED)))
-    caller = threading.Thread(target=plane.chat)
-    caller.start()
-    assert eventually(lambda: len(plane.provider.calls) == 1)
-    assert _swept(monkeypatch) == {"accounts": 1, "holds": 1}
-    caller.join()
+    with plane.in_flight(answer(used=USED)):
+        assert _swept(monkeypatch) == {"accounts": 1, "holds": 1}
     record = plane.record()
     assert (record["outcome"], record["credits_charged"]) == ("interrupted", record["credits_reserved"])
 
@@ -243,7 +240,8 @@ def test_a_catalogue_read_while_it_is_written_is_read_again(
     async def query(self: DynamoDB, payload: dict[str, Any]) -> list[Any]:
         before = await real(self, payload)
         if not changed:
-            changed.append(call("PUT", "/api/model-aliases/fast", {"litellm_model": "openai/renamed"}).status)
+            renamed = UpdateModelAlias(litellm_model="openai/renamed")
+            changed.append(model_service().update(build.owner(), "fast", renamed).litellm_model)
             after = await real(self, payload)
             before = [item for item in before if item["SK"]["S"] != "VERSION"]
             before += [item for item in after if item["SK"]["S"] == "VERSION"]
@@ -252,5 +250,5 @@ def test_a_catalogue_read_while_it_is_written_is_read_again(
     monkeypatch.setattr(DynamoDB, "query", query)
     plane.provider.does("renamed", answer(used=USED))
     assert [plane.chat().status_code for _ in range(2)] == [200, 200]
-    assert changed == [200]
+    assert changed == ["openai/renamed"]
     assert [received.body["model"] for received in plane.provider.calls] == [MODEL, "renamed"]

@@ -70,7 +70,7 @@ def routed_functions(template: Template) -> Iterator[str]:
         by_function[route.function].add(str(route).replace("+}", "}"))
     for name, own in functions(template).items():
         handler = own["Handler"]
-        if not handler.startswith("admin."):
+        if not handler.startswith(("admin.", "litellm.")):
             continue
         if not by_function[name]:
             yield f"{name} has no route"

@@ -31,7 +31,8 @@ BUFFERED_SECONDS = 29
 STREAMED_SECONDS = 900
 
 # What calls a model or may take long or be large.
-_DATA_PLANE = re.compile(r"/v1/|.*/(llm-call|create-and-call)(-stream)?$|.*/export$")
+_MODELS = re.compile(r"/(v1|chat|completions|embeddings|models|engines)(/|$)")
+_DATA_PLANE = re.compile(rf"{_MODELS.pattern}|/openai/|.*/(llm-call|create-and-call)(-stream)?$|.*/export$")
 _SUFFIXES = {
     "AWS::Serverless::Function": "Function",
     "AWS::Serverless::LayerVersion": "Layer",
@@ -77,7 +78,7 @@ def authorized_routes(template: Template) -> Iterator[str]:
     opened = set()
     for route in routes(template):
         security = route.operation.get("security")
-        plane = "Data" if route.path.startswith("/v1/") else "Management"
+        plane = "Data" if _MODELS.match(route.path) else "Management"
         if security == []:
             opened.add(route.path)
         elif security != [{plane: []}]:

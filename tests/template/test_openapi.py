@@ -28,7 +28,7 @@ def wired() -> dict[str, set[str]]:
     found = defaultdict(set)
     for route in routes(TEMPLATE):
         handler = handlers[route.function or ""]
-        if handler.startswith("admin.") and route.path not in PAGES:
+        if handler.startswith(("admin.", "litellm.")) and route.path not in PAGES:
             found[handler].add(f"{route.method} {route.path.replace('+}', '}')}")
     return found
 

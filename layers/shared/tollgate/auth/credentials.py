@@ -8,11 +8,13 @@ import re
 import secrets
 from collections.abc import Mapping
 
-from tollgate.core.errors import UnauthenticatedError
+from tollgate.core.errors import ForbiddenError, UnauthenticatedError
 
 # Longest credential that is looked at; ours have 35 characters, a custom key may be longer.
 _MAX_LENGTH = 1024
 _BEARER = re.compile(r"bearer\s+(.+)", re.IGNORECASE | re.DOTALL)
+# Header, payload and signature of a JSON web token; the header is a JSON object, whose Base64 begins so.
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 
 def new_key() -> str:
@@ -35,14 +37,30 @@ def is_master_key(key: str, master_key_sha256: str) -> bool:
     return hmac.compare_digest(key_id_of(key), master_key_sha256)
 
 
-def from_headers(headers: Mapping[str, str], *, admin: bool) -> str:
-    """The credential of a request; ``headers`` have lower-case names.
+def is_session_token(credential: str) -> bool:
+    """Whether a credential has the form of a session's token; no key of ours has a dot."""
+    return _TOKEN.fullmatch(credential) is not None
 
-    Management routes (``admin``) also take ``X-Admin-Key`` and ``x-litellm-api-key`` (Q-33). Surrounding blanks are
+
+def from_headers(headers: Mapping[str, str], *, admin: bool) -> str:
+    """The credential of a request, which only on management routes may be a session's token (Q-09).
+
+    Raises as ``presented`` does, and ForbiddenError for a token elsewhere.
+    """
+    credential = presented(headers, admin=admin)
+    if not admin and is_session_token(credential):
+        raise ForbiddenError("A session may not use this endpoint; use an API key")
+    return credential
+
+
+def presented(headers: Mapping[str, str], *, admin: bool) -> str:
+    """Whatever credential a request came with; ``headers`` have lower-case names.
+
+    Management routes (``admin``) also take ``X-Admin-Key``, ``x-litellm-api-key`` and Azure's ``api-key`` (Q-33). Surrounding blanks are
     trimmed. Raises UnauthenticatedError when there is none or it is malformed.
     """
     if admin:
-        for name in ("x-litellm-api-key", "x-admin-key"):
+        for name in ("x-litellm-api-key", "x-admin-key", "api-key"):
             if headers.get(name, "").strip():
                 return _checked(_without_scheme(headers[name].strip()))
     authorization = headers.get("authorization", "").strip()
