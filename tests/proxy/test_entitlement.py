@@ -201,3 +201,12 @@ def test_a_refused_key_costs_one_read(ready: Plane, operations: Iterator[list[st
     (asked,) = operations
     assert ready.post("/chat/completions", question(), **hint).status_code == 403
     assert asked == ["BatchGetItem"]
+
+
+def test_a_user_who_is_gone_takes_his_keys_along(ready: Plane) -> None:
+    user_id = build.admin_user("vera@example.com")["user_id"]
+    ready.key = build.issued_key(user_id=user_id)["virtual_key"]
+    assert ready.chat().status_code == 200
+    assert call("DELETE", f"/api/admin-users/{user_id}").status == 200
+    refused = ready.chat()
+    assert (refused.status_code, refused.json()) == (401, UNKNOWN)

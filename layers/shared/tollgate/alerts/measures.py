@@ -132,7 +132,8 @@ def _credits(items: Sequence[RawItem], watched: Watched) -> Iterator[Measure]:
     size = settings.refill_amount if settings.auto_refill and settings.refill_amount else allocated
     if settings.limit_mode is LimitMode.UNLIMITED or not size:
         return
-    remaining = _sum(items, "av") + sum((_held(item) for item in items), ZERO)
+    # What is set apart for open jobs (jh) is not used either.
+    remaining = _sum(items, "av") + _sum(items, "jh") + sum((_held(item) for item in items), ZERO)
     yield Measure(
         "credits",
         f"al{money.plain(allocated)}",

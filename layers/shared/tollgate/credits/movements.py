@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -32,6 +32,7 @@ from tollgate.credits.model import (
     TransactionType,
     TransferCredits,
 )
+from tollgate.credits.promises import charge_of
 from tollgate.organizations import access as organization_access
 from tollgate.organizations import repository as organizations
 from tollgate.table.idempotency import Once, remember, replayed
@@ -89,15 +90,27 @@ class MovementService:
         self._commit(caller, "credits_transferred", [taken, given], once, answer)
         return answer
 
-    def refund(self, caller: Principal, request: RefundCredits, once: Once | None = None) -> TransactionEntry:
-        """Gives back what an interrupted call or a deduction charged, or a part of it, once (Q-16).
+    def refund(
+        self,
+        caller: Principal,
+        request: RefundCredits,
+        once: Once | None = None,
+        also: Callable[[Work, datetime], None] | None = None,
+    ) -> TransactionEntry:
+        """Gives back what an interrupted call, a job or a deduction charged, or a part of it, once (Q-16).
 
-        Raises NotFoundError for what does not exist, WrongStateError for what was not charged, is not refundable or was
-        refunded.
+        ``also`` adds to the transaction. Raises NotFoundError for what does not exist, WrongStateError for what was not
+        charged, is not refundable or was refunded.
         """
-        return retried(lambda: self._refund(caller, request, once), attempts=ATTEMPTS)
+        return retried(lambda: self._refund(caller, request, once, also), attempts=ATTEMPTS)
 
-    def _refund(self, caller: Principal, request: RefundCredits, once: Once | None) -> TransactionEntry:
+    def _refund(
+        self,
+        caller: Principal,
+        request: RefundCredits,
+        once: Once | None,
+        also: Callable[[Work, datetime], None] | None,
+    ) -> TransactionEntry:
         owner, now = reachable(caller, request, Action.CREDITS_REFUND), self.clock()
         earlier = replayed(once, TransactionEntry, now)
         if earlier is not None:
@@ -114,10 +127,11 @@ class MovementService:
             actor=caller.actor,
             at=now,
             call_id=charge.call_id,
+            job_id=request.job_id,
             related_transaction_id=charge.transaction_id,
         )
         answer = TransactionEntry.of(line.entry, owner)
-        self._commit(caller, "credits_refunded", [line], once, answer, charge.cause)
+        self._commit(caller, "credits_refunded", [line], once, answer, charge.cause, also)
         return answer
 
     def adjust(self, caller: Principal, request: AdjustCredits, once: Once | None = None) -> TransactionEntry:
@@ -153,8 +167,11 @@ class MovementService:
         once: Once | None,
         answer: BaseModel,
         cause: Cause | None = None,
+        also: Callable[[Work, datetime], None] | None = None,
     ) -> None:
         work = Work()
+        if also is not None:
+            also(work, lines[0].entry.created_at)
         for line in lines:
             repository.book(work, line, cause, otherwise=_refunded_already())
             after = {"credits_amount": line.entry.amount, "transaction_id": line.entry.transaction_id}
@@ -175,10 +192,13 @@ def _organization_of(team: AccountOwner) -> AccountOwner:
 
 
 def _charge_of(owner: AccountOwner, request: RefundCredits) -> _Charge:
-    if (request.call_id is None) == (request.transaction_id is None):
-        message = "Say what is refunded by either call_id or transaction_id"
-        raise InvalidRequestError(message, param="call_id" if request.call_id is None else "transaction_id")
-    if request.call_id is not None:
+    named = [name for name in ("call_id", "job_id", "transaction_id") if getattr(request, name) is not None]
+    if len(named) != 1:
+        message = "Say what is refunded by one of call_id, job_id and transaction_id"
+        raise InvalidRequestError(message, param=named[-1] if named else "call_id")
+    if request.job_id is not None:
+        charge = _charge_of_job(owner, request.job_id)
+    elif request.call_id is not None:
         charge = _charge_of_call(owner, request.call_id.removeprefix(_CALL_PREFIX))
     else:
         charge = _charge_of_transaction(owner, str(request.transaction_id))
@@ -194,6 +214,13 @@ def _charge_of_call(owner: AccountOwner, call_id: str) -> _Charge:
     if not call.interrupted:
         raise WrongStateError("Only an interrupted call is refunded; adjust the account instead", code="not_refundable")
     return _Charge(Cause("REFUND", call.call_id), call.credits, call_id=call.call_id)
+
+
+def _charge_of_job(owner: AccountOwner, job_id: str) -> _Charge:
+    transaction_id = repository.booked(owner.uid, charge_of(job_id))
+    if transaction_id is None:
+        raise WrongStateError("Nothing was charged", code="not_charged")
+    return _charge_of_transaction(owner, transaction_id)
 
 
 def _charge_of_transaction(owner: AccountOwner, transaction_id: str) -> _Charge:

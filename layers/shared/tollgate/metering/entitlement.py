@@ -175,7 +175,7 @@ def _check_states(caller: Caller) -> None:
     """The rows of Q-10 from 'deleted' to 'paused', in their order."""
     key = caller.key
     assert key is not None
-    _check_existence(key, caller.team, caller.organization)
+    _check_existence(key, caller)
     _check_expiry(key)
     _check_owners(caller)
 
@@ -198,7 +198,11 @@ def _check_owners(caller: Caller) -> None:
             raise TeamPausedError
 
 
-def _check_existence(key: Item, team: Item | None, organization: Item | None) -> None:
+def _check_existence(key: Item, caller: Caller) -> None:
+    team, organization = caller.team, caller.organization
+    # A key may name a user whom nobody has made; one who was made and is gone takes his keys along.
+    if "user_uid" in key and text(caller.user, "uid") != text(key, "user_uid"):
+        raise _unknown()
     if "team_id" in key and (team is None or flag(team, "deleting") or text(team, "uid") != text(key, "team_uid")):
         raise _unknown()
     if "organization_id" in key and (organization is None or flag(organization, "deleting")):
