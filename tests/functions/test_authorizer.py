@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from tests.support import build
 from tests.support.api import MASTER_KEY, call
 from tests.support.environment import ROOT
 from tests.support.items import all_items
+from tollgate.auth import tokens
 from tollgate.auth.credentials import key_id_of
+from tollgate.settings import settings
 
 STAGE = "arn:aws:execute-api:us-east-1:123456789012:localapi00/prod/*/*"
 OWNERS = ("team_id", "team_uid", "organization_id", "organization_uid", "user_id", "user_uid")
@@ -126,6 +129,30 @@ def test_the_data_plane_raises_so_that_nothing_is_cached(headers: dict[str, str]
         ask("/v1/chat/completions", **headers)
 
 
+TOKEN_ID = "an id that only the token has"
+
+
+def token(user_id: str = "ana", secret: str | None = None) -> str:
+    return tokens.issue(user_id, TOKEN_ID, datetime.now(UTC), secret or settings().session_secret)
+
+
+@pytest.mark.parametrize("path", ["/api/teams", "/api/jobs/create", "/v1/chat/completions"])
+def test_a_sessions_token_is_identified_everywhere(path: str) -> None:
+    """Where it may not be used the functions say so themselves, with 403 (Q-09)."""
+    session_id = tokens.session_id_of(TOKEN_ID)
+    context = {"kind": "session", "session_id": session_id} | NOBODY | {"user_id": "ana"}
+    answer = ask(path, Authorization=f"Bearer {token()}")
+    assert answer == allowed(session_id, context)
+    assert TOKEN_ID not in json.dumps(answer)
+
+
+def test_a_forged_token_is_no_credential() -> None:
+    forged = token(secret="another-secret-of-at-least-32-bytes")
+    assert ask(Authorization=f"Bearer {forged}") == DENIED
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask("/v1/chat/completions", Authorization=f"Bearer {forged}")
+
+
 def test_an_event_without_headers() -> None:
     event = authorizer_event(Request("GET", "/api/teams", "", [], "192.0.2.7", "prod")) | {"headers": None}
     assert authorizer.handler(event, None) == DENIED
@@ -167,5 +194,5 @@ def test_it_starts_without_the_heavy_libraries() -> None:
     run = subprocess.run(  # a process of its own: this one has everything loaded
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    for heavy in ("boto3", "botocore", "pydantic", "aws_lambda_powertools", "pynamodb", "aiohttp", "orjson"):
+    for heavy in ("boto3", "botocore", "pydantic", "aws_lambda_powertools", "pynamodb", "aiohttp", "orjson", "jwt"):
         assert f"'{heavy}'" not in run.stdout

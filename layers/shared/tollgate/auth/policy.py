@@ -35,6 +35,7 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     CREDITS_ADD = "credits.add"
     CREDITS_READ = "credits.read"
+    CREDITS_READ_PLATFORM = "credits.read_platform"
     CREDITS_TRANSFER = "credits.transfer"
     CREDITS_RECLAIM = "credits.reclaim"
     CREDITS_REFUND = "credits.refund"
@@ -45,9 +46,12 @@ class Action(StrEnum):
     CREDENTIAL_READ = "credential.read"
     CREDENTIAL_WRITE = "credential.write"
     AUDIT_READ = "audit.read"
+    ARCHIVE_READ = "archive.read"
     ALERT_READ = "alert.read"
     ALERT_WRITE = "alert.write"
     ALERT_TOPIC = "alert.topic"
+    WEBHOOK_READ = "webhook.read"
+    WEBHOOK_WRITE = "webhook.write"
     KEY_UPDATE = "key.update"
     ORGANIZATION_LIMIT = "organization.limit"
     BUDGET_LIST = "budget.list"
@@ -60,9 +64,13 @@ class Action(StrEnum):
     MEMBER_READ = "member.read"
     MEMBER_WRITE = "member.write"
     MEMBER_OWN = "member.own"
+    ACCOUNT_OWN = "account.own"
+    JOB_READ = "job.read"
+    JOB_WRITE = "job.write"
     USAGE_READ = "usage.read"
     USAGE_READ_ORGANIZATION = "usage.read_organization"
     USAGE_READ_PLATFORM = "usage.read_platform"
+    COSTS_READ = "costs.read"
 
 
 _OWNERS = {Role.PLATFORM_OWNER, Role.PLATFORM_ADMIN}
@@ -90,6 +98,7 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         Action.KEY_REVOKE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         Action.CREDITS_ADD: _OWNERS,
         Action.CREDITS_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        Action.CREDITS_READ_PLATFORM: _READERS,
         # Down to a team; back up is reclaiming.
         Action.CREDITS_TRANSFER: _OWNERS | _ORG_ADMINS,
         Action.CREDITS_RECLAIM: _OWNERS,
@@ -101,9 +110,13 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         Action.CREDENTIAL_READ: _READERS | _ORG_ADMINS,
         Action.CREDENTIAL_WRITE: _OWNERS | _ORG_ADMINS,
         Action.AUDIT_READ: _READERS,
+        # What is no more belongs to nobody but the platform (Q-21).
+        Action.ARCHIVE_READ: _READERS,
         Action.ALERT_READ: _READERS | _ORG_ADMINS,
         Action.ALERT_WRITE: _OWNERS | _ORG_ADMINS,
         Action.ALERT_TOPIC: _OWNERS,
+        Action.WEBHOOK_READ: _READERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
+        Action.WEBHOOK_WRITE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         Action.KEY_UPDATE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         # What an organization itself is limited by is not its own business (Q-08).
         Action.ORGANIZATION_LIMIT: _OWNERS,
@@ -115,16 +128,27 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         Action.USER_WRITE: _OWNERS,
         # Users who manage the platform.
         Action.USER_PROMOTE: {Role.PLATFORM_OWNER},
+        # One's own account: who one is, one's password and session.
+        Action.ACCOUNT_OWN: _READERS | {Role.MEMBER},
         Action.MEMBER_READ: _READERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         Action.MEMBER_WRITE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         # Members who own the organization: its admins may not touch them (Q-08).
         Action.MEMBER_OWN: _OWNERS | {Role.ORG_OWNER},
+        Action.JOB_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        # Whoever makes calls runs jobs: keys, and the master key (Q-09).
+        Action.JOB_WRITE: {Role.PLATFORM_OWNER} | _TEAM_READERS,
         Action.USAGE_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
         Action.USAGE_READ_ORGANIZATION: _READERS | _ORG_ADMINS,
         # Of everybody, and of users, customers and tags, who may be in several organizations.
         Action.USAGE_READ_PLATFORM: _READERS,
+        # What providers are paid, and what is earned by it.
+        Action.COSTS_READ: _READERS,
     }.items()
 }
+
+
+# What keys are for, and the master key: people who are logged in only look on (Q-09).
+NOT_BY_SESSION = frozenset({Action.JOB_WRITE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +170,23 @@ def authorize(caller: Principal, action: Action, owner: Owner = PLATFORM, *, mis
             organization and he has no right over it.
         NotFoundError: the resource is another tenant's; the text is ``missing``, the same as for an unknown id.
     """
+    admit(caller, action)
     if caller.roles_for(owner.organization_id, owner.team_id) & GRANTS[action]:
         return
-    if not _could(caller, action):
-        raise ForbiddenError("This credential may not use this endpoint")
-    if owner.organization_id is not None and owner.organization_id == caller.organization_id:
-        raise ForbiddenError(f"API key does not belong to team '{owner.team_id}'")
+    if owner.organization_id is not None and caller.belongs_to(owner.organization_id):
+        raise ForbiddenError(_not_there(caller, owner))
     raise NotFoundError(missing)
 
 
 def admit(caller: Principal, action: Action) -> None:
     """The check that needs no resource: may this caller do ``action`` anywhere at all? Else ForbiddenError."""
-    if not _could(caller, action):
+    by_session = caller.session_id is not None
+    if not caller.roles_anywhere() & GRANTS[action] or (by_session and action in NOT_BY_SESSION):
         raise ForbiddenError("This credential may not use this endpoint")
 
 
-def _could(caller: Principal, action: Action) -> bool:
-    held = {role for _, role in (*caller.organization_roles, *caller.team_roles)}
-    held |= {caller.platform_role} if caller.platform_role else set()
-    return bool(held & GRANTS[action])
+def _not_there(caller: Principal, owner: Owner) -> str:
+    """What a caller is told about a resource of his own organization that he has no right over."""
+    if caller.user_id is None and owner.team_id is not None:
+        return f"API key does not belong to team '{owner.team_id}'"
+    return f"You may not do this in organization '{owner.organization_id}'"

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from tollgate.auth import credentials
 from tollgate.auth.principal import ActorKind, Principal, Role
 from tollgate.core.errors import UnauthenticatedError
+from tollgate.settings import settings
 
 MASTER_ACTOR = "default_user_id"
 
@@ -28,6 +30,19 @@ def principal_of(event: Mapping[str, Any]) -> Principal:
     )
 
 
+def admit_setup(event: Mapping[str, Any]) -> None:
+    """Raises UnauthenticatedError unless the request may make the first owner: with the master key, or locally (Q-32).
+
+    No authorizer stands before that route, so the key is looked for here.
+    """
+    if settings().open_setup:
+        return
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    credential = credentials.from_headers(headers, admin=True)
+    if not credentials.is_master_key(credential, settings().master_key_sha256):
+        raise UnauthenticatedError
+
+
 def _principal(identified: Mapping[str, Any]) -> Principal:
     match identified.get("kind"):
         case "master":
@@ -37,5 +52,9 @@ def _principal(identified: Mapping[str, Any]) -> Principal:
             from tollgate.keys.service import key_service  # noqa: PLC0415
 
             return key_service().principal(str(identified.get("key_id", "")))
+        case "session":
+            from tollgate.sessions.service import session_service  # noqa: PLC0415
+
+            return session_service().principal(str(identified.get("session_id", "")))
         case _:
             raise UnauthenticatedError

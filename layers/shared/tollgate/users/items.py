@@ -5,12 +5,12 @@ from __future__ import annotations
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
 
 from tollgate.limits.items import LimitsAttribute
-from tollgate.table.attributes import TextListAttribute
+from tollgate.table.attributes import IntegerAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
 class UserItem(Item):
-    """Read on every call of his keys, so it stays small. ``GSI1`` lists all."""
+    """Read on every call of his keys, so it stays small. ``GSI1`` lists all, ``GSI2`` those with a platform role."""
 
     user_id = UnicodeAttribute()
     uid = UnicodeAttribute()
@@ -19,6 +19,9 @@ class UserItem(Item):
     display_name = UnicodeAttribute(null=True)
     role = UnicodeAttribute()
     is_active = BooleanAttribute(default=True)
+    # Sessions begun under another number have ended.
+    session_epoch = IntegerAttribute(default=0)
+    last_login = UnicodeAttribute(null=True)
     access_expires_at = UnicodeAttribute(null=True)
     # ``all`` or ``listed`` (Q-23).
     model_access = UnicodeAttribute()
@@ -35,6 +38,19 @@ class EmailItem(Item):
     """Guard of an e-mail address: whoever has it is named here."""
 
     user_id = UnicodeAttribute()
+
+
+class PasswordItem(Item):
+    """A user's password as its argon2id hash. Of its own, so that no list and no call ever reads it."""
+
+    password_hash = UnicodeAttribute()
+
+
+class AdminCountItem(Item):
+    """How many users have a platform role, and how many active owners are among them."""
+
+    admins = IntegerAttribute()
+    owners = IntegerAttribute()
 
 
 class MembershipItem(Item):

@@ -27,6 +27,7 @@ class UserRole(StrEnum):
     MEMBER_VIEWER = "member_viewer"
 
 
+PLATFORM_ROLES = frozenset({UserRole.PLATFORM_OWNER, UserRole.PLATFORM_ADMIN, UserRole.PLATFORM_VIEWER})
 ORGANIZATION_ROLES = frozenset({Role.ORG_OWNER, Role.ORG_ADMIN, Role.ORG_DEVELOPER, Role.ORG_VIEWER})
 TEAM_ROLES = frozenset({Role.TEAM_ADMIN, Role.TEAM_MEMBER})
 # What a member is who is not said to be anything.
@@ -36,7 +37,10 @@ ROLES = {Scope.ORGANIZATION_MEMBER: ORGANIZATION_ROLES, Scope.TEAM_MEMBER: TEAM_
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A stored user. ``models`` None: every model; ``email`` is lower-case."""
+    """A stored user. ``models`` None: every model; ``email`` is lower-case.
+
+    ``session_epoch`` counts how often all his sessions were ended together.
+    """
 
     user_id: str
     uid: str
@@ -49,7 +53,18 @@ class User:
     limits: Limits
     created_at: datetime
     updated_at: datetime
+    session_epoch: int = 0
+    last_login: datetime | None = None
     version: int = 1
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether he has a role on the platform (Q-41)."""
+        return self.role in PLATFORM_ROLES
+
+    @property
+    def is_active_owner(self) -> bool:
+        return self.role is UserRole.PLATFORM_OWNER and self.is_active
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Sessions of users who log in with a password (D-20)."""
