@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -39,7 +40,7 @@ from tollgate.http import openai_errors
 from tollgate.metering.admission import Admission
 from tollgate.metering.catalogue import CatalogueCache, Model
 from tollgate.metering.counters import Counters
-from tollgate.metering.entitlement import EntitlementReader
+from tollgate.metering.entitlement import EntitlementReader, check_route
 from tollgate.metering.escrow import Escrow
 from tollgate.metering.jobs import Jobs
 from tollgate.metering.records import Records
@@ -108,6 +109,7 @@ async def complete(request: Request) -> Response:
         body["model"] = named
     customer_id = customer_of(body)
     caller = await gateway.entitlements.read(arrived.credential, arrived.hint, customer_id)
+    check_route(caller, request.url.path)
     if broken is not None:
         raise broken
     started_at = arrived.started_at
@@ -132,7 +134,7 @@ async def call_in_job(request: Request) -> Response:
     from proxy.jobs import job_calls  # noqa: PLC0415
 
     gateway: Gateway = request.state.gateway
-    arrived = inbound_of_api(request.headers)
+    arrived = replace(inbound_of_api(request.headers), route=request.url.path)
     raw = await body_of(request)
     jobs, job_id = job_calls(request), request.path_params.get("job_id")
     streamed = request.url.path.endswith("-stream")
@@ -204,6 +206,7 @@ async def _visible(request: Request) -> tuple[list[str], dict[str, Model]]:
     gateway: Gateway = request.state.gateway
     arrived = inbound(request.headers)
     caller = await gateway.entitlements.read(arrived.credential, arrived.hint)
+    check_route(caller, request.url.path)
     entitlement, catalogue = await gateway.admission.entitlement(caller, arrived.started_at)
     return gateway.admission.available(entitlement, catalogue), catalogue.models
 

@@ -16,7 +16,7 @@ _TEMPERATURE = 0.7
 _OWN = {"model_group", "purpose", "call_metadata", "team_id", "job_type", "user_id", "job_metadata", "metadata"}
 
 
-class Message(BaseModel):
+class JobMessage(BaseModel):
     """Further members, such as tool calls, go to the provider as they are."""
 
     model_config = ConfigDict(extra="allow")
@@ -29,7 +29,7 @@ class CallInJob(RequestModel):
 
     model: Annotated[str | None, Field(min_length=1, max_length=255)] = None
     model_group: Annotated[str | None, Field(min_length=1, max_length=255)] = None
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[JobMessage], Field(min_length=1)]
     purpose: Annotated[str | None, Field(max_length=200)] = None
     call_metadata: Metadata | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = _TEMPERATURE

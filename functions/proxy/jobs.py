@@ -24,7 +24,7 @@ from tollgate.http.identity import principal_of
 from tollgate.jobs.model import CompleteJob, CreateJob, JobStatus
 from tollgate.jobs.service import job_service
 from tollgate.metering.admission import Admission, Admitted
-from tollgate.metering.entitlement import Caller, EntitlementReader
+from tollgate.metering.entitlement import Caller, EntitlementReader, check_route
 from tollgate.metering.jobs import job_of
 from tollgate.metering.model import Call, Outcome
 from tollgate.settings import settings
@@ -85,6 +85,7 @@ class JobCalls:
         caller = await self.entitlements.read(
             arrived.credential, arrived.hint, body.user if body is not None else None, job_id
         )
+        check_route(caller, arrived.route)
         _check_team(caller)
         metadata = dumps(body.call_metadata) if body is not None and body.call_metadata is not None else None
         job = job_of(caller, body.purpose if body is not None else None, metadata)
@@ -132,6 +133,7 @@ class JobCalls:
     async def _create(self, arrived: Inbound, raw: bytes) -> tuple[CreateAndCall, str]:
         """The job, made once it is known that its call may be made."""
         caller = await self.entitlements.read(arrived.credential, arrived.hint)
+        check_route(caller, arrived.route)
         asked = read(CreateAndCall, raw)
         if caller.team is not None or caller.key is not None:
             _check_team(caller, asked.team_id)

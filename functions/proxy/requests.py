@@ -34,12 +34,16 @@ _LAMBDA = "x-amzn-lambda-context"
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A request as it came in. ``deadline`` is epoch seconds at which this process may be frozen or killed."""
+    """A request as it came in. ``deadline`` is epoch seconds at which this process may be frozen or killed.
+
+    ``route`` is the path of a call under ``/api``, which a key may be barred from.
+    """
 
     credential: str
     hint: Hint
     started_at: float
     deadline: float
+    route: str = ""
 
 
 def inbound_of_api(headers: Headers) -> Inbound:

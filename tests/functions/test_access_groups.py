@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -354,16 +353,6 @@ def test_an_alias_that_disappears_meanwhile_is_not_added(monkeypatch: pytest.Mon
     answer = call("POST", f"{GROUPS}/basic/add-models", {"model_aliases": ["fast"]})
     assert answer.status == 422
     assert call("GET", f"{GROUPS}/basic").body["model_aliases"] == []
-
-
-def test_concurrent_additions_all_count() -> None:
-    build.access_group("basic")
-    entries = [f"model-{number}-*" for number in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        add = lambda entry: call("POST", f"{GROUPS}/basic/add-models", {"model_aliases": [entry]}).status  # noqa: E731
-        assert list(pool.map(add, entries)) == [200] * 4
-    shown = call("GET", f"{GROUPS}/basic").body["model_aliases"]
-    assert sorted(entry["alias"] for entry in shown) == entries
 
 
 def test_which_names_are_no_groups() -> None:

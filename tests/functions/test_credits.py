@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,10 +11,7 @@ from tests.support.api import call, key, problem
 from tests.support.clock import FakeClock
 from tests.support.environment import TABLE, engine
 from tests.support.items import all_items, audit_events
-from tollgate.auth.principal import ActorKind, Principal, Role
 from tollgate.credits import repository
-from tollgate.credits.model import AddCredits
-from tollgate.credits.service import credit_service
 from tollgate.table import keys
 
 # The settings of an account that nobody has changed.
@@ -81,19 +76,11 @@ def test_add() -> None:
         {"team_id": "acme-dev", "amount": 500, "description": "Monthly credit top-up"},
     )
     assert answer.status == 200
-    transaction_id = answer.body["transaction_id"]
-    assert answer.body == {
-        "team_id": "acme-dev",
-        "organization_id": "org_acme",
-        "credits_added": 500,
-        "credits_remaining": 1500,
-        "transaction_id": transaction_id,
-    }
-    assert ledger()["transactions"][0]["transaction_id"] == transaction_id
+    assert answer.body == ledger()["transactions"][0] | {"credits_added": 500, "credits_remaining": 1500}
     assert call("GET", "/api/organizations").body["organizations"][0]["total_credits_allocated"] == 1500
 
 
-def test_balance_of_the_documentation() -> None:
+def test_balance_of_the_documentation(clock: FakeClock) -> None:
     build.team(credits_allocated=1000)
     spend("250")
     assert balance() == {
@@ -108,6 +95,8 @@ def test_balance_of_the_documentation() -> None:
         "status": "active",
         "credits_source": "team",
         "suspended": False,
+        "created_at": "2026-03-01T12:00:00Z",
+        "updated_at": "2026-03-01T12:00:00Z",
         **DEFAULT_SETTINGS,
     }
 
@@ -261,26 +250,6 @@ def test_entries_of_one_ledger_form_one_sequence(monkeypatch: pytest.MonkeyPatch
     call("POST", "/api/credits/add", {"team_id": "acme-dev", "amount": 100})
     entries = ledger()["transactions"]
     assert [(entry["credits_before"], entry["credits_after"]) for entry in entries] == [(11, 111), (1, 11), (0, 1)]
-
-
-def test_grants_at_the_same_moment_all_count() -> None:
-    build.team()
-    admin = Principal(actor="admin", kind=ActorKind.PLATFORM, platform_role=Role.PLATFORM_OWNER)
-
-    def add() -> None:
-        for _ in range(3):
-            credit_service().add(admin, AddCredits(team_id="acme-dev", amount=1))
-
-    threads = [threading.Thread(target=add) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert balance()["credits_remaining"] == 12
-    entries = ledger()["transactions"][::-1]
-    assert sorted(entry["credits_after"] for entry in entries) == list(range(1, 13))
-    (account,) = [item for item in all_items() if item["kind"] == "account"]
-    assert (account["sq"], account["av"], account["al"]) == (12, Decimal(12), Decimal(12))
 
 
 def test_adding_leaves_an_audit_event() -> None:

@@ -56,7 +56,7 @@ def served() -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def gateway(served: Gateway) -> Gateway:
+def gateway(noon: None, served: Gateway) -> Gateway:
     empty_table()
     served.cloud.gateway.gate.forget()
     # Starts the data plane, which then forgets what the last test's table held.

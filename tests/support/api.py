@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -92,7 +93,14 @@ def call(
 
 
 def invoke(logical_id: str, proxied: dict[str, Any]) -> Answer:
-    """Runs a function by its logical id on a given event."""
+    """Runs a function by its logical id on a given event.
+
+    RuntimeError outside the main thread: the resolver keeps the current request in process-wide state, as a Lambda
+    environment serves one at a time. What runs at once are services (``tests.support.races``).
+    """
+    if threading.current_thread() is not threading.main_thread():
+        message = "handlers serve one request at a time: call services where several threads are at work"
+        raise RuntimeError(message)
     function = FUNCTIONS[logical_id]
     module, _, symbol = function.handler.rpartition(".")
     raw = getattr(importlib.import_module(module), symbol)(proxied, new_context(function))

@@ -56,6 +56,12 @@ def user(user_id: str = "ana", **fields: Any) -> dict[str, Any]:
     return user_service().create(owner(), request).model_dump(mode="json")
 
 
+def admin_user(email: str = "vera@example.com", **fields: Any) -> dict[str, Any]:
+    """A created admin user, who only reads unless ``role`` says otherwise."""
+    request = {"email": email, "display_name": email.partition("@")[0], "password": "correct horse"} | fields
+    return _made("/api/admin-users", request)
+
+
 def member(scope: str, owner_id: str, user_id: str = "ana", **fields: Any) -> dict[str, Any]:
     """A user made a member of a team (``team-member``) or an organization: the service's answer."""
     from tollgate.limits.model import Scope
@@ -73,6 +79,11 @@ def owner() -> Any:
     return Principal("default_user_id", ActorKind.PLATFORM, platform_role=Role.PLATFORM_OWNER)
 
 
+def job(team_id: str = "acme-dev", job_type: str = "resume", **fields: Any) -> dict[str, Any]:
+    """A created job: the API's answer."""
+    return _made("/api/jobs/create", {"team_id": team_id, "job_type": job_type} | fields)
+
+
 def provider_credential(**fields: Any) -> dict[str, Any]:
     """A created provider credential, of the platform unless ``organization_id`` is given."""
     request = {"provider": "openai", "credential_name": "main", "api_key": "sk-provider-secret"} | fields
@@ -83,6 +94,14 @@ def alert_rule(**fields: Any) -> dict[str, Any]:
     """A created alert rule, of the platform and with a webhook unless ``fields`` say otherwise."""
     request = {"channel": "webhook", "url": "https://hooks.example.com/tollgate"} | fields
     return _made("/api/alerts", request)
+
+
+def webhook(**fields: Any) -> dict[str, Any]:
+    """A registered webhook that hears of everything unless ``fields`` say otherwise: the API's answer, with its secret."""
+    from tollgate.webhooks.model import EventName
+
+    request = {"webhook_url": "https://hooks.example.com/events", "events": [name.value for name in EventName]}
+    return _made("/api/webhooks/register", request | fields)
 
 
 def _made(path: str, request: dict[str, Any]) -> dict[str, Any]:

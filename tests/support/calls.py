@@ -129,7 +129,7 @@ def stored_buckets() -> dict[tuple[str, str, str], dict[str, Decimal]]:
     """The buckets that the table has, in the same form."""
     found = {}
     for item in all_items():
-        if item["kind"] != "usage":
+        if item["kind"] != "usage" or item["SK"] == "TOTAL":
             continue
         where = item["PK"].removeprefix("USAGE#").replace("%23", "#")
         when = f"{item.get('day') or item['hour']}#{item['owner_uid']}"

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 _EMULATOR = Path("node_modules/amplify-dynamodb-simulator/emulator")
 _STARTUP_SECONDS = 60
 
@@ -24,7 +26,7 @@ _STARTUP_SECONDS = 60
 def dynamodb_local(folder: Path) -> Iterator[str]:
     """The URL of an engine in memory, on a free port of the loopback interface."""
     emulator = (folder / _EMULATOR).resolve()
-    port = _free_port()
+    port = free_port()
     command = ["java", "-Djava.library.path=DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"]
     process = subprocess.Popen(
         [*command, "-inMemory", "-sharedDb", "-port", str(port)],
@@ -49,13 +51,6 @@ def main() -> int:
         return subprocess.call(command)
     with dynamodb_local(Path(folder)) as url:
         return subprocess.call(command, env={**os.environ, "DYNAMODB_ENDPOINT_URL": url})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

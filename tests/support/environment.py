@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from local.engine import LOCK
 from local.template import Template
 from local.testing import MASTER_KEY, process_engine
 
@@ -29,6 +30,8 @@ os.environ.update(
     KMS_KEY_ID=engine.key_id,
     MASTER_KEY_SHA256=hashlib.sha256(MASTER_KEY.encode()).hexdigest(),
     CURSOR_SECRET="cursor-secret-of-the-tests",
+    SESSION_SECRET="session-secret-of-the-tests-of-32-bytes",
+    OPEN_SETUP="true",
     DYNAMODB_ENDPOINT_URL=engine.endpoint_url,
 )
 os.environ.pop("UPSTREAM_BASE_URL", None)
@@ -65,17 +68,39 @@ def other_settings() -> Iterator[None]:
 _client = engine.client("dynamodb")
 TABLE = template.table()["TableName"]
 engine.ensure_table(template.table(), template.ttl_attribute())
+# Moto's own table, where it is the engine: tests look into it and set it up many thousand times.
+_table = engine.moto_table(TABLE)
 
 
 def empty_table() -> None:
     """Takes every item out of the table."""
+    if _table is not None:
+        engine.recreate_table(template.table(), template.ttl_attribute())
+        return
     pages = _client.get_paginator("scan").paginate(TableName=TABLE, ProjectionExpression="PK, SK")
-    found = [{"DeleteRequest": {"Key": item}} for page in pages for item in page["Items"]]
-    write(found)
+    write([{"DeleteRequest": {"Key": item}} for page in pages for item in page["Items"]])
+
+
+def raw_items() -> list[dict[str, Any]]:
+    """Every item of the table, in DynamoDB's JSON."""
+    if _table is not None:
+        with LOCK:
+            return [item.to_json()["Attributes"] for item in _table.all_items()]
+    pages = _client.get_paginator("scan").paginate(TableName=TABLE)
+    return [item for page in pages for item in page["Items"]]
+
+
+def put_raw(items: list[dict[str, Any]]) -> None:
+    """Puts items as ``raw_items`` gives them."""
+    if _table is not None:
+        with LOCK:
+            for item in items:
+                _table.put_item(item)
+        return
+    write([{"PutRequest": {"Item": item}} for item in items])
 
 
 def write(requests: list[dict[str, Any]]) -> None:
-    """Sends any number of put and delete requests."""
     for start in range(0, len(requests), 25):
         answer = _client.batch_write_item(RequestItems={TABLE: requests[start : start + 25]})
         assert not answer["UnprocessedItems"]

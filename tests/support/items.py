@@ -6,10 +6,9 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from tests.support.environment import TABLE, engine, write
+from tests.support.environment import put_raw, raw_items
 
 _plain = TypeDeserializer()
-_client = engine.client("dynamodb")
 
 
 def all_items() -> list[dict[str, Any]]:
@@ -28,12 +27,6 @@ def group_links() -> set[tuple[str, str]]:
     return {(item["PK"], item["team_id"]) for item in all_items() if item["kind"] == "group_link"}
 
 
-def raw_items() -> list[dict[str, Any]]:
-    """Every item of the table, in DynamoDB's JSON."""
-    pages = _client.get_paginator("scan").paginate(TableName=TABLE)
-    return [item for page in pages for item in page["Items"]]
-
-
 def partition(pk: str) -> list[dict[str, Any]]:
     """The items of one partition, by sort key."""
     return sorted((item for item in all_items() if item["PK"] == pk), key=lambda item: item["SK"])
@@ -44,6 +37,12 @@ def audit_events() -> list[dict[str, Any]]:
     return sorted((item for item in all_items() if item["kind"] == "audit_event"), key=lambda item: item["SK"])
 
 
-def put_raw(items: list[dict[str, Any]]) -> None:
-    """Puts items back as ``raw_items`` gave them."""
-    write([{"PutRequest": {"Item": item}} for item in items])
+__all__ = [
+    "all_items",
+    "audit_events",
+    "group_links",
+    "organization_counts",
+    "partition",
+    "put_raw",
+    "raw_items",
+]

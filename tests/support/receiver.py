@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ class Receiver:
         self.url = ""
         self.parcels: list[Parcel] = []
         self._answers: list[int | float] = [200]
+        self.closing = threading.Event()
 
     def answers(self, *answers: float) -> None:
         self._answers = list(answers)
@@ -59,7 +59,7 @@ def running() -> Iterator[Receiver]:
             receiver.parcels.append(Parcel(self.path, headers, text))
             answer = receiver.next_answer()
             if isinstance(answer, float):
-                time.sleep(answer)
+                receiver.closing.wait(answer)
                 answer = 200
             with suppress(ConnectionError):
                 self.send_response(answer)
@@ -78,6 +78,7 @@ def running() -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
+        receiver.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

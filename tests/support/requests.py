@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support import build
-from tests.support.api import ROUTES, call
+from tests.support.api import FUNCTIONS, ROUTES, call
 from tests.support.environment import empty_table
 from tests.support.items import put_raw, raw_items
 from tollgate.core import ids
@@ -34,6 +34,11 @@ UNKNOWN = {
     "scope": "planet",
     "scope_id": "no-team",
     "rule_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "webhook_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "organization_uid": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "team_uid": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "job_id": "019283f1-7a00-7000-8000-00000000beef",
+    "user_id": "no-user",
 }
 
 
@@ -98,7 +103,7 @@ class World:
         build.alias("fast")
         build.access_group("acme-models", model_aliases=["fast"])
         self.team_key = build.team("acme-dev", access_groups=["acme-models"], credits_allocated=100)["virtual_key"]
-        self.sister_key = build.team("acme-prod")["virtual_key"]
+        self.sister_key = build.team("acme-prod", model_groups=["fast"])["virtual_key"]
         self.foreign_key = build.team("other-dev", "org_other")["virtual_key"]
         build.budget("shared", "starter", max_budget=50, budget_duration="1mo")
         build.budget("customer", "end-user-7", rpm_limit=10)
@@ -110,7 +115,15 @@ class World:
         credential = build.provider_credential(organization_id="org_acme", api_key=CANARY)
         rule = build.alert_rule(team_id="acme-dev", secret=CANARY)
         call("POST", f"/api/alerts/{rule['rule_id']}/test")
+        build.organization("org_gone")
+        build.team("gone-dev", "org_gone")
+        call("POST", "/api/teams/gone-dev/suspend")
+        call("DELETE", "/api/organizations/org_gone")
+        gone = call("GET", "/api/organizations", query={"status": "deleted"}).body["organizations"][0]["uid"]
+        gone_team = call("GET", "/api/teams", query={"status": "deleted"}).body["teams"][0]["uid"]
         self.values = {
+            "organization_uid": gone,
+            "team_uid": gone_team,
             "organization_id": "org_acme",
             "team_id": "acme-dev",
             "key_id": build.issued_key("acme-dev")["key_id"],
@@ -121,6 +134,9 @@ class World:
             "scope": "team",
             "scope_id": "acme-dev",
             "rule_id": rule["rule_id"],
+            "webhook_id": build.webhook(team_id="acme-dev", auth_header=CANARY)["webhook_id"],
+            "job_id": build.job("acme-dev")["job_id"],
+            "user_id": build.admin_user("vera@example.com", password=CANARY)["user_id"],
         }
 
     def changed(self) -> bool:
@@ -137,7 +153,13 @@ def _key(item: dict[str, Any]) -> tuple[str, str]:
     return item["PK"]["S"], item["SK"]["S"]
 
 
+def _end_jobs() -> None:
+    for job in call("GET", "/api/jobs", query=_TEAM | {"status": "pending"}).body["jobs"]:
+        call("POST", f"/api/jobs/{job['job_id']}/cancel")
+
+
 def _suspend_teams() -> None:
+    _end_jobs()
     for team in ("acme-dev", "acme-prod"):
         call("POST", f"/api/teams/{team}/suspend")
 
@@ -198,6 +220,7 @@ REQUESTS: dict[str, Valid] = {
             "credits_per_dollar": 20,
             "tokens_per_credit": 500,
             "cost_markup_percentage": 12.5,
+            "charge_failed_jobs": True,
             "metadata": {"a": 1},
             "tags": ["batch"],
             **_LIMITS,
@@ -213,6 +236,7 @@ REQUESTS: dict[str, Valid] = {
             "credits_per_dollar": 20,
             "tokens_per_credit": 500,
             "cost_markup_percentage": 12.5,
+            "charge_failed_jobs": True,
             "metadata": {"a": 1},
             "tags": ["batch"],
             **_LIMITS,
@@ -223,6 +247,18 @@ REQUESTS: dict[str, Valid] = {
     "ResumeTeam": Valid({"reason": "paid"}),
     "PauseTeam": Valid({"reason": "maintenance"}),
     "RotateTeamKey": Valid(),
+    "UpdateTeamMarkup": Valid(
+        {
+            "cost_markup_percentage": 12.5,
+            "budget_mode": "consumption_usd",
+            "credits_per_dollar": 20,
+            "tokens_per_credit": 500,
+            "credit_price_usd": 0.09,
+        }
+    ),
+    "SetTeamModelGroups": Valid({"model_groups": ["gpt-models", "fast"]}),
+    # The master key is no team's.
+    "VerifyKey": Valid(status=403),
     "IssueKey": Valid(
         {
             "key_alias": "ci",
@@ -280,6 +316,23 @@ REQUESTS: dict[str, Valid] = {
         query=_TEAM,
     ),
     "ListCreditTransactions": Valid(query=_TEAM | {"limit": "5"}),
+    "GetUtilization": Valid(),
+    "GetCreditTrends": Valid(query=_TEAM | {"days": "7"}),
+    "GrantToTeams": Valid({"organization_id": "org_acme", "amount": 5, "reason": "a gift"}),
+    "GetTeamCredits": Valid(),
+    "ListTeamTransactions": Valid(query={"limit": "5"}),
+    "AddTeamCredits": Valid({"credits_amount": 5, "reason": "top-up", "metadata": {"invoice": "i-1"}}),
+    "CheckTeamCredits": Valid({"credits_required": 2.5}),
+    "GetConversionRates": Valid(),
+    "UpdateConversionRates": Valid({"tokens_per_credit": 500, "credits_per_dollar": 20}),
+    "CreateJob": Valid({"team_id": "acme-dev", "job_type": "resume", "user_id": "u-1", "metadata": {"a": 1}}),
+    "ListJobs": Valid(query=_TEAM | _SPAN | {"status": "pending", "order": "asc", "sort_by": "created_at", "limit": "5"}),
+    "ListTeamJobs": Valid(query={"status": "pending", "limit": "5"}),
+    "GetJob": Valid(),
+    "GetJobCosts": Valid(query={"limit": "5"}),
+    "UpdateJobMetadata": Valid({"metadata": {"b": 2}}),
+    "CompleteJob": Valid({"status": "failed", "metadata": {"b": 2}, "error_message": "no answer"}),
+    "CancelJob": Valid(),
     "CreateModelAlias": Valid(
         {
             "alias": "slow",
@@ -298,6 +351,56 @@ REQUESTS: dict[str, Valid] = {
     "GetModelAlias": Valid(),
     "UpdateModelAlias": Valid({"litellm_model": "openai/gpt-4o", "description": "other", "active": False}),
     "DeleteModelAlias": Valid(),
+    "CreateModelGroup": Valid(
+        {
+            "group_name": "resume-analysis",
+            "display_name": "Resume analysis",
+            "description": "reads resumes",
+            "models": [{"model_name": "openai/gpt-4o", "priority": 0, "config": {"weight": 2}}],
+            "metadata": {"a": 1},
+        }
+    ),
+    "ListModelGroups": Valid(query={"limit": "5"}),
+    "GetModelGroup": Valid(),
+    "ListModelsOfGroup": Valid(),
+    "UpdateModelGroup": Valid(
+        {
+            "display_name": "Fast",
+            "description": "quick",
+            "status": "inactive",
+            "models": [{"model_name": "openai/gpt-4o-mini", "is_active": False}],
+            "metadata": {"a": 1},
+        }
+    ),
+    "DeleteModelGroup": Valid(),
+    "CreateModel": Valid(
+        {
+            "model_alias": "sonnet",
+            "display_name": "Claude Sonnet",
+            "provider": "anthropic",
+            "actual_model": "claude-sonnet-4-5",
+            "pricing_input": 3,
+            "pricing_output": 15,
+            "description": "writes",
+            "access_groups": ["acme-models"],
+        }
+    ),
+    "ListModels": Valid(query={"provider": "openai", "status": "active", "limit": "5"}),
+    "GetModel": Valid(),
+    "UpdateModel": Valid(
+        {
+            "display_name": "Fast",
+            "provider": "anthropic",
+            "actual_model": "claude-haiku-4-5",
+            "pricing_input": 1,
+            "pricing_output": 5,
+            "description": "quick",
+            "status": "inactive",
+            "access_groups": [],
+        }
+    ),
+    "DeleteModel": Valid(),
+    "ListModelPrices": Valid(query={"search": "gpt-4o", "provider": "openai", "limit": "5"}),
     "CreateAccessGroup": Valid({"group_name": "new-models", "description": "new", "model_aliases": ["fast"]}),
     "ListAccessGroups": Valid(),
     "GetAccessGroup": Valid(),
@@ -329,7 +432,34 @@ REQUESTS: dict[str, Valid] = {
     "GetTeamUsage": Valid(query={"period": "all"}),
     "GetTeamTimeline": Valid(query=_SPAN | {"granularity": "hour"}),
     "GetUsage": Valid(query=_SPAN | {"scope": "team", "id": "acme-dev", "group_by": "model", "limit": "5"}),
+    "GetOrganizationCosts": Valid(query=_SPAN),
+    "GetTeamCosts": Valid(query=_SPAN),
+    "ListOrganizationTransactions": Valid(query={"limit": "5"}),
+    "GetOrganizationActivity": Valid(),
+    "GetDashboard": Valid(),
     "ListAuditLogs": Valid(query={"limit": "5"}),
+    "GetSetupStatus": Valid(),
+    "SetUp": Valid(
+        {"email": "olga@example.com", "display_name": "Olga", "password": CANARY, "metadata": {"a": 1}},
+        before=empty_table,
+    ),
+    "LogIn": Valid({"email": "vera@example.com", "password": CANARY}),
+    "LogOut": Valid(),
+    "GetCurrentUser": Valid(),
+    "ListAdminUsers": Valid(query={"limit": "5"}),
+    "CreateAdminUser": Valid(
+        {
+            "email": "new@example.com",
+            "display_name": "New",
+            "password": CANARY,
+            "role": "admin",
+            "metadata": {"a": 1},
+        }
+    ),
+    "GetAdminUser": Valid(),
+    "UpdateAdminUser": Valid({"display_name": "Renamed", "role": "admin", "is_active": False, "metadata": {"a": 1}}),
+    "DeleteAdminUser": Valid(),
+    "ChangePassword": Valid({"new_password": CANARY, "current_password": CANARY}),
     "CreateAlertRule": Valid(
         {
             "organization_id": "org_acme",
@@ -352,10 +482,33 @@ REQUESTS: dict[str, Valid] = {
     "UpdateAlertRule": Valid({"name": "renamed", "url": "https://hooks.example.com/2", "secret": CANARY}),
     "DeleteAlertRule": Valid(),
     "TestAlertRule": Valid(status=202),
+    "RegisterWebhook": Valid(
+        {
+            "organization_id": "org_acme",
+            "webhook_url": "https://hooks.example.com/jobs",
+            "events": ["job.completed", "team.first_call"],
+            "auth_header": CANARY,
+        }
+    ),
+    "ListWebhooks": Valid(query={"team_id": "acme-dev", "limit": "5"}),
+    "DeleteWebhook": Valid(),
+    "GetArchivedOrganizationUsage": Valid(query={"period": "all"}),
+    "GetArchivedTeamUsage": Valid(query={"period": "2026-03"}),
     "Health": Valid(),
     "OpenApi": Valid(),
     "SwaggerUi": Valid(),
     "Redoc": Valid(),
+}
+
+
+# Requests of the dialect: what a client of LiteLLM sends.
+REQUESTS |= {
+    "LiteLlmNewBudget": Valid({"budget_id": "gold", "max_budget": 10, "budget_duration": "30d", "rpm_limit": 5}),
+    "LiteLlmUpdateBudget": Valid({"budget_id": "starter", "max_budget": 20}),
+    "LiteLlmInfoBudget": Valid({"budgets": ["starter"]}),
+    "LiteLlmListBudget": Valid(),
+    "LiteLlmSettingsBudget": Valid(query={"budget_id": "starter"}),
+    "LiteLlmDeleteBudget": Valid({"id": "starter"}),
 }
 
 
@@ -364,5 +517,14 @@ def admin_endpoints() -> list[Endpoint]:
     return [
         Endpoint(route.method, route.path, route.function)
         for route in ROUTES
-        if route.function is not None and not route.streaming
+        if route.function is not None and FUNCTIONS[route.function].handler.startswith("admin.")
+    ]
+
+
+def dialect_endpoints() -> list[Endpoint]:
+    """Every endpoint of ``template.yaml`` that speaks LiteLLM's dialect."""
+    return [
+        Endpoint(route.method, route.path, route.function)
+        for route in ROUTES
+        if route.function is not None and FUNCTIONS[route.function].handler.startswith("litellm.")
     ]

@@ -20,11 +20,11 @@ class Crashed(Exception):  # noqa: N818 (that is what happened)
     """The consumer's process ended in the middle of a batch."""
 
 
-def insert(item: Item, number: int) -> Record:
-    """A stream record of a new item, as Lambda passes it on."""
+def insert(item: Item, number: int, event_name: str = "INSERT") -> Record:
+    """A stream record of an item as it is now, as Lambda passes it on; ``MODIFY`` if it was there before."""
     return {
         "eventID": f"{number:032x}",
-        "eventName": "INSERT",
+        "eventName": event_name,
         "eventSource": "aws:dynamodb",
         "dynamodb": {
             "Keys": {"PK": item["PK"], "SK": item["SK"]},
@@ -53,12 +53,12 @@ class SimulatedStream:
         self._all = list(self._open)
         self._written = 0
 
-    def write(self, items: list[Item]) -> None:
-        """New items appear in the stream, each in the shard that its partition hashes to."""
+    def write(self, items: list[Item], event_name: str = "INSERT") -> None:
+        """Items appear in the stream, each in any of the shards: so even two images of one come in any order."""
         for item in items:
             self._written += 1
             shard = self._open[self._chance.randrange(len(self._open))]
-            shard.records.append(insert(item, self._written))
+            shard.records.append(insert(item, self._written, event_name))
 
     def split(self) -> None:
         """A shard ends; two children take over, and are read when their parent has been."""

@@ -21,7 +21,8 @@ from aiohttp import web
 
 PROVIDER_ID = "provider-id-1"
 HEADERS = {"x-request-id": PROVIDER_ID, "openai-organization": "org-of-the-provider"}
-_WAIT_SECONDS = 5
+# Long: only what fails takes it.
+_WAIT_SECONDS = 30
 
 
 @dataclass
@@ -189,14 +190,20 @@ def raw(
     return behave
 
 
-def slow(seconds: float, then: Behaviour) -> Behaviour:
-    """The same, after a while; ``left`` is set if the client does not wait."""
+def after(released: threading.Event, then: Behaviour) -> Behaviour:
+    """The same, when it is released; ``left`` is set if the client does not wait."""
 
     async def behave(request: web.Request, received: Received) -> web.StreamResponse:
-        await asyncio.sleep(seconds)
+        while not released.is_set():  # noqa: ASYNC110 (another thread sets it)
+            await asyncio.sleep(0.005)
         return await then(request, received)
 
     return behave
+
+
+def silent() -> Behaviour:
+    """No answer at all; ``left`` is set when the client has had enough."""
+    return after(threading.Event(), hang_up())
 
 
 def hang_up() -> Behaviour:
@@ -228,7 +235,7 @@ def running() -> Iterator[FakeProvider]:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether it becomes true within a few seconds."""
+    """Whether it becomes true within half a minute."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)

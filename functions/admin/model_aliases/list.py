@@ -7,7 +7,6 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from tollgate.auth.policy import Action
 from tollgate.http.api import admin_api
 from tollgate.http.dependencies import Caller, Paging
-from tollgate.models import answers
 from tollgate.models.model import ModelAliasList
 from tollgate.models.service import model_service
 
@@ -18,12 +17,7 @@ app = admin_api(Action.MODEL_READ)
 def list_model_aliases(
     caller: Caller, paging: Paging, search: Annotated[str | None, Query(max_length=200)] = None
 ) -> ModelAliasList:
-    page = model_service().list(caller, paging.request(), search)
-    return ModelAliasList(
-        aliases=[answers.summary_of(model) for model in page.entries],
-        next_cursor=page.next_cursor,
-        truncated=page.truncated,
-    )
+    return model_service().list(caller, paging.request(), search)
 
 
 handler = app.resolve

@@ -15,9 +15,13 @@ app = admin_api(Action.TEAM_DELETE)
 
 @app.delete("/api/teams/<team_id>", summary="Delete a team", tags=["Teams"])
 def delete_team(
-    team_id: str, caller: Caller, *, force: Annotated[bool, Query(description="delete it even while active")] = False
+    team_id: str,
+    caller: Caller,
+    *,
+    force: Annotated[bool, Query(description="delete it even while active, or with open jobs")] = False,
+    purge: Annotated[bool, Query(description="its calls, jobs and usage go, too, instead of into the archive")] = False,
 ) -> TeamDeleted:
-    return offboarding_service().delete_team(caller, team_id, force=force)
+    return offboarding_service().delete_team(caller, team_id, force=force, purge=purge)
 
 
 handler = app.resolve

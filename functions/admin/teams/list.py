@@ -1,13 +1,15 @@
 """GET /api/teams: teams, newest first; of one organization, searched by id or alias, filtered by status, paged."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tollgate.auth.policy import Action
+from tollgate.deletions.model import DeletedTeamList
 from tollgate.http.api import admin_api
 from tollgate.http.dependencies import Caller, Paging
 from tollgate.teams.model import TeamList, TeamStatus
+from tollgate.tenants.offboarding import offboarding_service
 from tollgate.tenants.teams import team_service
 
 app = admin_api(Action.TEAM_LIST)
@@ -21,8 +23,10 @@ def list_teams(
         str | None, Query(max_length=256, description="only this organization's; `none`: those without one")
     ] = None,
     search: Annotated[str | None, Query(max_length=200)] = None,
-    status: Annotated[TeamStatus | None, Query()] = None,
-) -> TeamList:
+    status: Annotated[TeamStatus | Literal["deleted"] | None, Query()] = None,
+) -> TeamList | DeletedTeamList:
+    if status == "deleted":
+        return offboarding_service().deleted_teams(caller, paging.request(), organization_id, search)
     return team_service().list(caller, paging.request(), organization_id, search, status)
 
 

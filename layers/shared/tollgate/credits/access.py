@@ -11,12 +11,13 @@ from tollgate.auth.policy import Action
 from tollgate.auth.principal import Principal
 from tollgate.core.errors import InvalidRequestError
 from tollgate.credits.model import AccountOwner, OfAccount
-from tollgate.limits.account import AccountSettings
+from tollgate.limits.account import AccountSettings, CreditsSource
 from tollgate.organizations import access as organization_access
 from tollgate.organizations import repository as organizations
 from tollgate.table.transactions import Work
 from tollgate.teams import access as team_access
 from tollgate.teams import repository as teams
+from tollgate.teams.model import Team
 
 
 def reachable(caller: Principal, named: OfAccount, action: Action) -> AccountOwner:
@@ -30,6 +31,16 @@ def reachable(caller: Principal, named: OfAccount, action: Action) -> AccountOwn
     if named.team_id is not None:
         return AccountOwner(team=team_access.reachable(caller, named.team_id, action))
     return AccountOwner(organization=organization_access.reachable(caller, str(named.organization_id), action))
+
+
+def payer_of(team: Team) -> AccountOwner | None:
+    """Whose account pays for the team's calls and jobs now; None: nobody's (Q-06)."""
+    if team.credits_source is CreditsSource.TEAM:
+        return AccountOwner(team=team)
+    if team.credits_source is CreditsSource.ORGANIZATION and team.organization_id is not None:
+        organization = organizations.find(team.organization_id)
+        return AccountOwner(organization=organization) if organization else None
+    return None
 
 
 def event_of(caller: Principal, owner: AccountOwner, verb: str, at: datetime, **states: Any) -> AuditEvent:

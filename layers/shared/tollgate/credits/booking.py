@@ -89,19 +89,27 @@ def keep_owners(work: Work, bookings: Sequence[Booking]) -> None:
 
 
 def _check_available(owner: AccountOwner, account: Account, amount: Decimal) -> None:
-    figures: dict[str, Any] = {
+    if amount <= account.available:
+        return
+    if amount <= account.remaining:
+        message = "Credits are reserved by calls in flight; try again in a moment"
+        raise ReservedError(message, retry_after=1, **_figures(owner, account))
+    raise insufficient(owner, account, amount)
+
+
+def insufficient(owner: AccountOwner, account: Account, amount: Decimal) -> InsufficientCreditsError:
+    """The refusal of what needs ``amount`` credits, which are not there."""
+    return InsufficientCreditsError(
+        f"Insufficient credits. {owner.name} has {plain(account.remaining)} credits remaining, but {plain(amount)} "
+        f"required. Allocated: {plain(account.allocated)}, Used: {plain(account.used)}",
+        **_figures(owner, account),
+    )
+
+
+def _figures(owner: AccountOwner, account: Account) -> dict[str, Any]:
+    return {
         "scope": owner.name.lower(),
         "limit": account.allocated,
         "spent": account.used,
         "reserved": account.held,
     }
-    if amount <= account.available:
-        return
-    if amount <= account.remaining:
-        message = "Credits are reserved by calls in flight; try again in a moment"
-        raise ReservedError(message, retry_after=1, **figures)
-    raise InsufficientCreditsError(
-        f"Insufficient credits. {owner.name} has {plain(account.remaining)} credits remaining, but {plain(amount)} "
-        f"required. Allocated: {plain(account.allocated)}, Used: {plain(account.used)}",
-        **figures,
-    )

@@ -45,12 +45,12 @@ class AccountItem(Item):
     # Allocated credits: what was added, less what was taken back.
     al = DecimalAttribute(null=True)
     h = HoldsAttribute()
+    # Credits that are set apart for open jobs.
+    jh = DecimalAttribute(null=True)
     # Settled client cost in USD, tokens and calls since the account exists.
     us = DecimalAttribute()
     tk = IntegerAttribute()
     cn = IntegerAttribute()
-    # Jobs since the account exists; absent until there is one.
-    jb = IntegerAttribute(null=True)
     # Number of ledger entries; each is conditional on it, so that they form one sequence.
     sq = IntegerAttribute(null=True)
     # Whose account: what alerts and a record written by the sweeper need.

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from tollgate.core import money
 from tollgate.core.fields import (
     Amount,
     CreditAmount,
     CreditChange,
+    Metadata,
     PositiveCredits,
     Reason,
     RequestModel,
@@ -79,6 +80,14 @@ class AccountOwner:
         return self._entity.status
 
     @property
+    def created_at(self) -> datetime:
+        return self._entity.created_at
+
+    @property
+    def updated_at(self) -> datetime:
+        return self._entity.updated_at
+
+    @property
     def team_id(self) -> str | None:
         return self.team.team_id if self.team else None
 
@@ -107,18 +116,19 @@ class Account:
 
     Attributes:
         available: credits neither used nor held.
-        held: credits reserved by calls in flight.
+        held: credits reserved by calls in flight, and those promised to open jobs.
         entries: length of the ledger.
         shards: what each of its counter items has available, the first one's first.
+        promised: what each of them holds for open jobs.
     """
 
     allocated: Decimal = ZERO
     available: Decimal = ZERO
     held: Decimal = ZERO
     cost_usd: Decimal = ZERO
-    jobs: int = 0
     entries: int = 0
     shards: tuple[Decimal, ...] = ()
+    promised: tuple[Decimal, ...] = ()
 
     @property
     def remaining(self) -> Decimal:
@@ -199,10 +209,25 @@ class OfAccount(RequestModel):
     team_id: OwnerId | None = None
     organization_id: OwnerId | None = None
 
+    @classmethod
+    def of_team(cls, team_id: str, **fields: Any) -> Self:
+        """Of the team that a path names: what no team can be called is not found, like any other."""
+        return cast("Self", cls.model_construct(team_id=team_id, organization_id=None, **fields))
 
-class AddCredits(OfAccount):
-    amount: PositiveCredits
-    description: Reason | None = None
+
+class Grant(RequestModel):
+    """Credits to be added, in every documented spelling: ``amount``, ``credits`` or ``credits_amount``, and so on.
+
+    ``metadata`` is kept with the audit event.
+    """
+
+    amount: Annotated[PositiveCredits, Field(validation_alias=AliasChoices("amount", "credits", "credits_amount"))]
+    description: Annotated[Reason | None, Field(validation_alias=AliasChoices("description", "reason"))] = None
+    metadata: Metadata | None = None
+
+
+class AddCredits(OfAccount, Grant):
+    """The same with the account's owner."""
 
 
 class Direction(StrEnum):
@@ -220,9 +245,10 @@ class TransferCredits(RequestModel):
 
 
 class RefundCredits(OfAccount):
-    """By exactly one of ``call_id`` and ``transaction_id``; without ``amount`` all that was charged."""
+    """By exactly one of ``call_id``, ``job_id`` and ``transaction_id``; without ``amount`` all that was charged."""
 
     call_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    job_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     transaction_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     amount: CreditAmount | None = None
     reason: Reason
@@ -235,16 +261,8 @@ class AdjustCredits(OfAccount):
     reason: Reason
 
 
-class CreditsAdded(ResponseModel):
-    team_id: str | None
-    organization_id: str | None
-    credits_added: int
-    credits_remaining: Amount
-    transaction_id: str
-
-
 class CreditBalance(AccountSettingsAnswer):
-    """``team_id`` is null for an organization's account, ``credits_source`` as well."""
+    """``team_id`` is null for an organization's account, ``credits_source`` as well. The times are the owner's."""
 
     team_id: str | None
     organization_id: str | None
@@ -257,6 +275,8 @@ class CreditBalance(AccountSettingsAnswer):
     status: str
     credits_source: CreditsSource | None
     suspended: Annotated[bool, Field(description="calls are refused because of `suspend_at_zero`")]
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class CreditSettings(AccountSettingsAnswer):
@@ -309,6 +329,19 @@ class TransactionEntry(ResponseModel):
             timestamp=entry.created_at,
             balance_after=entry.after,
         )
+
+
+class CreditsAdded(TransactionEntry):
+    """The ledger's new entry, and what there is with it."""
+
+    credits_added: int
+    credits_remaining: Amount
+
+    @classmethod
+    def by(cls, line: Booking) -> CreditsAdded:
+        """What a booking adds; the amount is whole, as requests for it are."""
+        entry = TransactionEntry.of(line.entry, line.owner).model_dump()
+        return cls(**entry, credits_added=int(line.entry.amount), credits_remaining=line.entry.after)
 
 
 class TransactionList(ResponseModel):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from tollgate.core import clock, ids
@@ -30,7 +31,7 @@ from tollgate.limits.account_items import due_text
 from tollgate.limits.model import Scope
 from tollgate.organizations import repository as organizations
 from tollgate.table import keys
-from tollgate.table.base import Item
+from tollgate.table.base import GSI1, Item
 from tollgate.table.transactions import Work
 from tollgate.teams import repository as teams
 
@@ -53,6 +54,17 @@ def find_all(counter_items: Mapping[str, int]) -> dict[str, Account]:
     return {uid: _account(sorted(found[keys.account(uid)], key=_shard)) for uid in counter_items}
 
 
+def counted(owner_uid: str, counter_items: int, name: str) -> Decimal:
+    """What the counter of that name says, over all its items."""
+    raw = limits.counters(owner_uid, counter_items)
+    return sum((Decimal(item[name]["N"]) for item in raw if name in item), ZERO)
+
+
+def account_of(raw: Iterable[limits.RawItem]) -> Account:
+    """The account that counter items, as the table gives them, are of; or the sum of several accounts."""
+    return _account([AccountItem.from_raw_data(dict(item)) for item in raw])
+
+
 def transactions(owner_uid: str, request: PageRequest) -> Page[Transaction]:
     """The ledger, newest entry first."""
     page = TransactionItem.page(
@@ -63,6 +75,15 @@ def transactions(owner_uid: str, request: PageRequest) -> Page[Transaction]:
         newest_first=True,
     )
     return Page([_transaction(item) for item in page.entries], page.next_cursor, page.truncated)
+
+
+def transactions_of_organization(organization_uid: str, request: PageRequest) -> Page[tuple[str | None, Transaction]]:
+    """The ledgers of an organization and of all its teams as one, newest entry first, each with its team's id."""
+    page = TransactionItem.page(
+        keys.ledger_of(organization_uid), request, scope="transactions", index=GSI1, newest_first=True
+    )
+    entries: list[tuple[str | None, Transaction]] = [(item.team_id, _transaction(item)) for item in page.entries]
+    return Page(entries, page.next_cursor, page.truncated)
 
 
 def open_account(work: Work, owner: AccountOwner, first: Transaction | None) -> None:
@@ -84,7 +105,7 @@ def open_account(work: Work, owner: AccountOwner, first: Transaction | None) -> 
         )
     )
     if first:
-        work.create(_entry(owner, first))
+        work.create(entry_item(owner, first))
 
 
 def book(work: Work, booking: Booking, cause: Cause | None = None, *, otherwise: TollgateError | None = None) -> None:
@@ -95,12 +116,10 @@ def book(work: Work, booking: Booking, cause: Cause | None = None, *, otherwise:
     ``otherwise`` is raised if ``cause`` has had its entry before.
     """
     owner, entry = booking.owner, booking.entry
-    unchanged = AccountItem.sq == booking.account.entries
-    if not booking.account.entries:
-        unchanged |= AccountItem.sq.does_not_exist()
+    same = unchanged(booking.account)
     first, *others = _by_shard(booking)
     if first < ZERO:
-        unchanged &= AccountItem.av >= -first
+        same &= AccountItem.av >= -first
     for shard, amount in enumerate(others, start=1):
         if amount:
             item = AccountItem(PK=keys.account(owner.uid), SK=keys.counter(shard))
@@ -111,20 +130,30 @@ def book(work: Work, booking: Booking, cause: Cause | None = None, *, otherwise:
             AccountItem.av.add(first),
             AccountItem.al.add(booking.allocated),
             AccountItem.sq.add(1),
-            *_made_if_missing(owner),
+            *made_if_missing(owner),
         ],
-        unchanged,
+        same,
         versioned=False,
     )
-    work.create(_entry(owner, entry))
+    work.create(entry_item(owner, entry))
     if cause is not None:
-        marker = BookedItem(
-            PK=keys.account(owner.uid),
-            SK=keys.booked(cause.what, cause.which),
-            kind="booked",
-            transaction_id=entry.transaction_id,
-        )
-        work.create(marker, otherwise=otherwise)
+        work.create(marker(owner.uid, cause, entry), otherwise=otherwise)
+
+
+def booked(owner_uid: str, cause: Cause) -> str | None:
+    """The transaction of the one entry that a cause has had, if it has."""
+    item = BookedItem.find(keys.account(owner_uid), keys.booked(cause.what, cause.which))
+    return item.transaction_id if item else None
+
+
+def marker(owner_uid: str, cause: Cause, entry: Transaction) -> BookedItem:
+    """What says that a cause has had its one entry, and which it is."""
+    return BookedItem(
+        PK=keys.account(owner_uid),
+        SK=keys.booked(cause.what, cause.which),
+        kind="booked",
+        transaction_id=entry.transaction_id,
+    )
 
 
 def find_transaction(owner_uid: str, transaction_id: str) -> Transaction | None:
@@ -166,14 +195,16 @@ def owner_at(place: str) -> AccountOwner | None:
     return AccountOwner(organization=organization) if organization and not organization.deleting else None
 
 
-def close_account(work: Work, owner: AccountOwner, account: Account) -> None:
-    """Removes the counter; the ledger stays under the owner's uid. Loses the race if the ledger has grown."""
-    free = AccountItem.PK.does_not_exist() | (AccountItem.sq == account.entries)
-    if not account.entries:
-        free |= AccountItem.sq.does_not_exist()
-    work.delete(AccountItem(PK=keys.account(owner.uid), SK=keys.counter()), free)
-    for shard in range(1, owner.counter_items):
-        work.delete(AccountItem(PK=keys.account(owner.uid), SK=keys.counter(shard)))
+def close_account(work: Work, owner_uid: str, counter_items: int) -> None:
+    """Removes the counter of an owner that is gone; the ledger stays under its uid."""
+    for shard in range(counter_items):
+        work.delete(AccountItem(PK=keys.account(owner_uid), SK=keys.counter(shard)))
+
+
+def unchanged(account: Account) -> Condition:
+    """That the ledger has not grown since the account was read."""
+    same = AccountItem.sq == account.entries
+    return same if account.entries else same | AccountItem.sq.does_not_exist()
 
 
 def _identity(owner: AccountOwner) -> dict[str, Any]:
@@ -186,17 +217,19 @@ def _identity(owner: AccountOwner) -> dict[str, Any]:
     }
 
 
-def _made_if_missing(owner: AccountOwner) -> list[Action]:
+def made_if_missing(owner: AccountOwner) -> list[Action]:
     """What a counter item has besides credits, where the first entry makes it."""
     values: dict[str, Any] = {"kind": "account", "h": {}, "us": ZERO, "tk": 0, "cn": 0, **_identity(owner)}
     attributes = AccountItem.get_attributes()
     return [attributes[name].set(attributes[name] | value) for name, value in values.items() if value is not None]
 
 
-def _entry(owner: AccountOwner, entry: Transaction) -> TransactionItem:
+def entry_item(owner: AccountOwner, entry: Transaction) -> TransactionItem:
     return TransactionItem(
         PK=keys.account(owner.uid),
         SK=keys.transaction(entry.transaction_id),
+        GSI1PK=keys.ledger_of(owner.organization_uid) if owner.organization_uid else None,
+        GSI1SK=entry.transaction_id if owner.organization_uid else None,
         kind="transaction",
         transaction_id=entry.transaction_id,
         team_id=owner.team_id,
@@ -236,11 +269,11 @@ def _account(items: Sequence[AccountItem]) -> Account:
     return Account(
         allocated=sum((item.al or ZERO for item in items), ZERO),
         available=sum(shards, ZERO),
-        held=sum((held for item in items for held in item.h.values()), ZERO),
+        held=sum((held for item in items for held in (*item.h.values(), item.jh or ZERO)), ZERO),
         cost_usd=sum((item.us for item in items), ZERO),
-        jobs=sum(item.jb or 0 for item in items),
         entries=sum(item.sq or 0 for item in items),
         shards=shards,
+        promised=tuple(item.jh or ZERO for item in items),
     )
 
 

@@ -52,17 +52,12 @@ class CreditService:
             actor=caller.actor,
             at=now,
         )
-        answer = CreditsAdded(
-            team_id=owner.team_id,
-            organization_id=owner.organization_id,
-            credits_added=request.amount,
-            credits_remaining=line.entry.after,
-            transaction_id=line.entry.transaction_id,
-        )
+        answer = CreditsAdded.by(line)
         work = Work()
         repository.book(work, line)
         keep_owners(work, [line])
         after = {"credits_added": request.amount, "transaction_id": line.entry.transaction_id}
+        after |= {"metadata": request.metadata} if request.metadata else {}
         audit.append(work, event_of(caller, owner, "credits_added", now, after=after))
         remember(work, once, answer, now)
         work.commit()
@@ -84,6 +79,8 @@ class CreditService:
             status=owner.status,
             credits_source=owner.credits_source,
             suspended=owner.settings.suspended(account.available, self.clock()),
+            created_at=owner.created_at,
+            updated_at=owner.updated_at,
             **shown(owner.settings),
         )
 

@@ -27,6 +27,11 @@ def is_known(litellm_model: str) -> bool:
     return prices.resolve(litellm_model, {}).source is not PriceSource.NONE
 
 
+def is_priced(target: Target) -> bool:
+    """Whether its calls cost what somebody said, be it 0."""
+    return price_of(target).source is not PriceSource.NONE
+
+
 def summary_of(model: ModelAlias) -> ModelAliasSummary:
     return ModelAliasSummary(
         alias=model.alias,
@@ -55,8 +60,8 @@ def of_alias(model: ModelAlias) -> ModelAliasAnswer:
         max_output_tokens=model.max_output_tokens or price.max_output_tokens,
         context_window=model.context_window or price.context_window,
         api_base=primary.api_base,
-        targets=[_target(target, target_price) for target, target_price in targets],
-        warning=_warning([target.litellm_model for target, known in targets if known.source is PriceSource.NONE]),
+        targets=[of_target(target, target_price) for target, target_price in targets],
+        warning=warning([target.litellm_model for target, known in targets if known.source is PriceSource.NONE]),
     )
 
 
@@ -79,12 +84,13 @@ def settings_of(model: ModelAlias) -> dict[str, Any]:
     }
 
 
-def _target(target: Target, price: TargetPrice) -> TargetAnswer:
+def of_target(target: Target, price: TargetPrice) -> TargetAnswer:
     return TargetAnswer(
         target_id=target.target_id,
         litellm_model=target.litellm_model,
         priority=target.priority,
         weight=target.weight,
+        is_active=target.is_active,
         api_base=target.api_base,
         prices=PricesAnswer(
             input=price.input * _PER_MILLION,
@@ -97,7 +103,8 @@ def _target(target: Target, price: TargetPrice) -> TargetAnswer:
     )
 
 
-def _warning(unknown: list[str]) -> str | None:
+def warning(unknown: list[str]) -> str | None:
+    """What has to be said of targets whose price nobody knows (Q-60)."""
     if not unknown:
         return None
     return f"No price is known for {', '.join(unknown)}: calls cost 0 until pricing_input and pricing_output are set"

@@ -14,6 +14,7 @@ from tollgate.core.errors import AlreadyExistsError, InvalidRequestError, NotFou
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.models import groups_repository, repository
 from tollgate.models.access import is_wildcard
+from tollgate.models.changes import CATALOGUE_ATTEMPTS, event_of
 from tollgate.models.model import (
     MAX_GROUP_MODELS,
     AccessGroup,
@@ -24,7 +25,6 @@ from tollgate.models.model import (
     GroupModelAnswer,
     UpdateAccessGroup,
 )
-from tollgate.models.service import CATALOGUE_ATTEMPTS, group_event
 from tollgate.models.unlink import remove_group
 from tollgate.table.transactions import Work, retried
 
@@ -132,7 +132,7 @@ class AccessGroupService:
             for team_id in groups_repository.teams_of(group_name):
                 changed += remove_group(caller, team_id, group_name, self.clock)
             work = Work()
-            event = group_event(caller, group_name, "deleted", self.clock, before=_settings(group))
+            event = event_of(caller, "access_group", group_name, "deleted", self.clock, before=_settings(group))
             groups_repository.delete(work, group, event)
             repository.bump(work)
             work.commit()
@@ -157,7 +157,9 @@ class AccessGroupService:
             changed = change(current)
             _check_entries(changed.model_aliases, known=current.model_aliases if current else ())
             before = _settings(current) if current else {}
-            event = group_event(caller, group_name, verb, self.clock, before=before, after=_settings(changed))
+            event = event_of(
+                caller, "access_group", group_name, verb, self.clock, before=before, after=_settings(changed)
+            )
             work = Work()
             groups_repository.save(work, changed, event)
             repository.bump(work, version)

@@ -18,10 +18,11 @@ from tollgate.core.errors import InvalidRequestError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.models.access import EVERYTHING
 from tollgate.models.builtin import BUILTIN_GROUPS
-from tollgate.models.items import AccessGroupItem, GroupLinkItem
+from tollgate.models.items import AccessGroupItem, GroupLinkItem, ModelItem
 from tollgate.models.model import AccessGroup
 from tollgate.table import cursor, keys
 from tollgate.table.transactions import Work
+from tollgate.teams.model import Team
 
 _SYSTEM = "tollgate"
 _SCOPE = "access groups"
@@ -72,9 +73,9 @@ def page(request: PageRequest) -> Page[AccessGroup]:
 def save(work: Work, group: AccessGroup, event: AuditEvent) -> None:
     """Adds the group as it is now to a transaction; it is the operator's own from then on.
 
-    LostRaceError at commit if somebody else changed it since it was read, a team that gained or lost it included.
+    LostRaceError at commit if somebody else changed it since it was read.
     """
-    item = AccessGroupItem(PK=keys.CATALOGUE, SK=keys.access_group(group.group_name), version=group.version)
+    item = _handle(group)
     now = clock.to_stored(event.at)
     new = group.created_at is None
     created = {"created_at": now, "created_by": event.caller.actor} if new else {}
@@ -87,10 +88,16 @@ def save(work: Work, group: AccessGroup, event: AuditEvent) -> None:
         "updated_at": now,
         "updated_by": event.caller.actor,
     }
-    actions = [*item.changes(changed), AccessGroupItem.team_count.add(0)]
-    condition = AccessGroupItem.PK.exists() if group.version else AccessGroupItem.PK.does_not_exist()
-    work.update(item, actions, condition, versioned=bool(group.version))
+    work.update(item, [*item.changes(changed), AccessGroupItem.team_count.add(0)])
     audit.append(work, event)
+
+
+def _handle(group: AccessGroup) -> AccessGroupItem:
+    """Without a version while it has none: it is not stored, or only as the counter of a builtin group."""
+    handle = AccessGroupItem(PK=keys.CATALOGUE, SK=keys.access_group(group.group_name))
+    if group.version:
+        handle.version = group.version
+    return handle
 
 
 def delete(work: Work, group: AccessGroup, event: AuditEvent) -> None:
@@ -130,12 +137,54 @@ def unlink_team(work: Work, group_name: str, team_id: str) -> None:
     _count(work, group_name, -1)
 
 
+def unlink_all(work: Work, team: Team) -> None:
+    """Everything that a team holds, when it goes."""
+    for name in team.access_groups:
+        unlink_team(work, name, team.team_id)
+    for alias in team.models:
+        unlink_model(work, alias, team.team_id)
+
+
+def link_model(work: Work, alias: str, team_id: str) -> None:
+    """Notes that a team holds an alias by itself; InvalidRequestError at commit if the alias is gone by then."""
+    link = _model_link(alias, team_id)
+    link.kind = "model_link"
+    link.team_id = team_id
+    work.create(link)
+    unknown = InvalidRequestError(f"Unknown model group '{alias}'", param="model_groups")
+    work.check(ModelItem(PK=keys.CATALOGUE, SK=keys.model(alias)), ModelItem.PK.exists(), otherwise=unknown)
+
+
+def unlink_model(work: Work, alias: str, team_id: str) -> None:
+    """The inverse of :func:`link_model`."""
+    work.delete(_model_link(alias, team_id), GroupLinkItem.PK.exists())
+
+
+def users_of(alias: str) -> Iterator[str]:
+    """Ids of the teams that hold the alias by itself; strongly consistent."""
+    for item in GroupLinkItem.query(keys.model_users(alias), consistent_read=True):
+        yield item.team_id
+
+
+def entries_of(group_names: Iterable[str]) -> list[str]:
+    """What the groups open: their aliases and wildcards, sorted; ``*`` stands for itself."""
+    names = set(group_names)
+    wanted = [(keys.CATALOGUE, keys.access_group(name)) for name in names - EVERYTHING]
+    found = {item.group_name: _group(item) for item in AccessGroupItem.batch_get(wanted, consistent_read=True)}
+    groups = [found.get(name) or _builtin(name) for name in names if name in found or name in BUILTIN_GROUPS]
+    return sorted({entry for group in groups for entry in group.model_aliases} | (names & EVERYTHING))
+
+
+def _model_link(alias: str, team_id: str) -> GroupLinkItem:
+    return GroupLinkItem(PK=keys.model_users(alias), SK=keys.team(team_id))
+
+
 def _link(group_name: str, team_id: str) -> GroupLinkItem:
     return GroupLinkItem(PK=keys.group_members(group_name), SK=keys.team(team_id))
 
 
 def _count(work: Work, group_name: str, teams: int) -> None:
-    item = AccessGroupItem(PK=keys.CATALOGUE, SK=keys.access_group(group_name), version=0)
+    item = AccessGroupItem(PK=keys.CATALOGUE, SK=keys.access_group(group_name))
     actions = [AccessGroupItem.team_count.add(teams)]
     condition = None
     if group_name in BUILTIN_GROUPS:
@@ -180,7 +229,7 @@ def _builtin(group_name: str, team_count: int = 0, version: int = 0) -> AccessGr
 
 def _group(item: AccessGroupItem) -> AccessGroup:
     if item.builtin:
-        return _builtin(item.group_name, item.team_count, item.version)
+        return _builtin(item.group_name, item.team_count, item.version or 0)
     return AccessGroup(
         group_name=item.group_name,
         description=item.description,
@@ -189,5 +238,5 @@ def _group(item: AccessGroupItem) -> AccessGroup:
         builtin=False,
         created_at=clock.from_stored(item.created_at),
         updated_at=clock.from_stored(item.updated_at),
-        version=item.version,
+        version=item.version or 0,
     )

@@ -12,11 +12,12 @@ class ModelItem(Item):
     """An alias under ``CATALOGUE``, ``MODEL#<alias>``.
 
     ``targets`` is ``{"targets": [{target_id, litellm_model, priority, weight, api_base, pricing_input,
-    pricing_output, pricing_cached_input, price_source}]}``; prices are decimal strings in USD per million tokens, null
-    where the price catalogue's counts.
+    pricing_output, pricing_cached_input, price_source, is_active}]}``; prices are decimal strings in USD per million
+    tokens, null where the price catalogue's counts.
     """
 
     alias = UnicodeAttribute()
+    uid = UnicodeAttribute()
     display_name = UnicodeAttribute(null=True)
     description = UnicodeAttribute(null=True)
     active = BooleanAttribute(default=True)
@@ -47,7 +48,7 @@ class AccessGroupItem(Item):
 
 
 class GroupLinkItem(Item):
-    """Under ``GROUP#<name>#TEAMS``, ``TEAM#<team id>``: that team holds the group."""
+    """Under ``GROUP#<name>#TEAMS`` or ``MODEL#<alias>#TEAMS``, ``TEAM#<team id>``: that team holds it."""
 
     team_id = UnicodeAttribute()
 

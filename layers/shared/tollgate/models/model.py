@@ -29,7 +29,8 @@ class Mode(StrEnum):
 class Target:
     """Where calls of an alias go; prices are overrides in USD per million tokens, None where the catalogue's count.
 
-    ``priority`` 0 is tried first; ``weight`` divides the calls among targets of equal priority.
+    ``priority`` 0 is tried first; ``weight`` divides the calls among targets of equal priority. One that is not
+    ``is_active`` is never tried.
     """
 
     target_id: str
@@ -41,6 +42,15 @@ class Target:
     pricing_output: Decimal | None
     pricing_cached_input: Decimal | None
     price_source: PriceSource
+    is_active: bool = True
+
+    @property
+    def provider(self) -> str:
+        return self.litellm_model.partition("/")[0]
+
+    @property
+    def upstream_model(self) -> str:
+        return self.litellm_model.partition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class ModelAlias:
     """A stored alias; its targets in order of priority."""
 
     alias: str
+    uid: str
     display_name: str | None
     description: str | None
     active: bool
@@ -156,6 +167,7 @@ class TargetAnswer(ResponseModel):
     litellm_model: str
     priority: int
     weight: int
+    is_active: bool
     api_base: str | None
     prices: PricesAnswer
 
@@ -191,15 +203,32 @@ class ModelAliasAnswer(ModelAliasSummary):
     warning: str | None = None
 
 
+class UsageStats(ResponseModel):
+    """Of the last ``days``, today included, over all teams; some seconds old (Q-47)."""
+
+    days: int
+    total_calls: int
+    total_cost_usd: Amount
+    avg_tokens_per_call: Amount
+
+
 class ModelAliasDetails(ModelAliasAnswer):
-    """``access_groups`` that open the alias, and how many teams hold one of them."""
+    """``access_groups`` that open the alias, how many teams hold one of them or the alias itself, what they used."""
 
     access_groups: list[str]
     teams_with_access: int
+    usage_count: int
+    usage_stats: UsageStats
+
+
+class ListedModelAlias(ModelAliasSummary):
+    """``usage_count`` is the calls of the last 30 days."""
+
+    usage_count: int
 
 
 class ModelAliasList(ResponseModel):
-    aliases: list[ModelAliasSummary]
+    aliases: list[ListedModelAlias]
     next_cursor: str | None = None
     truncated: bool = False
 
@@ -207,6 +236,7 @@ class ModelAliasList(ResponseModel):
 class ModelAliasDeleted(ResponseModel):
     alias: str
     deleted: bool
+    message: str
     access_groups: list[str] = Field(description="the groups that it was taken out of")
 
 

@@ -150,6 +150,16 @@ def find(provider: str, name: str) -> ModelInfo | None:
     return None
 
 
+def catalogued() -> Iterator[tuple[Provider, ModelInfo]]:
+    """Every model that the catalogue lists for a provider of ours, priced or not."""
+    from genai_prices import data_snapshot  # noqa: PLC0415
+
+    ours = {listed: provider for provider, listed in _CATALOGUE_IDS.items()}
+    for provider in data_snapshot.get_snapshot().providers:
+        if provider.id in ours:
+            yield from ((ours[provider.id], model) for model in provider.models)
+
+
 _UNKNOWN = TargetPrice(ZERO, ZERO, ZERO, PriceSource.NONE, "none")
 
 
@@ -179,7 +189,7 @@ def _known(model: ModelInfo, given: Mapping[str, Decimal], at: datetime) -> Targ
         cached_input=cached / _MILLION,
         output=output / _MILLION,
         source=source,
-        version=f"override:{_fingerprint(given)}" if given else _catalogue_version(),
+        version=f"override:{_fingerprint(given)}" if given else catalogue_version(),
         per_call=per_call,
         schedule=schedule if _is_tiered(schedule) else None,
         changes=isinstance(model.prices, list),
@@ -212,7 +222,8 @@ def _rates(price: Decimal | TieredPrices | None) -> Iterator[Decimal]:
 
 
 @cache
-def _catalogue_version() -> str:
+def catalogue_version() -> str:
+    """Which prices these are."""
     from genai_prices import __version__  # noqa: PLC0415
 
     return f"genai-prices@{__version__}"

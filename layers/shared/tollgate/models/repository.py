@@ -6,7 +6,7 @@ and a write that looked at several items (``expected``) is refused if any of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ from tollgate.models.items import CatalogueVersionItem, ModelItem
 from tollgate.models.model import Mode, ModelAlias, Target
 from tollgate.models.prices import PriceSource
 from tollgate.table import keys
+from tollgate.table.metadata import MetadataItem
 from tollgate.table.transactions import Work
 
 _PRICES = ("pricing_input", "pricing_output", "pricing_cached_input")
@@ -51,33 +52,37 @@ def find_all(aliases: Iterable[str]) -> dict[str, ModelAlias]:
     return {item.alias: _model(item) for item in ModelItem.batch_get(wanted, consistent_read=True)}
 
 
-def search(request: PageRequest, text: str | None) -> Page[ModelAlias]:
-    """A page in order of alias. ``text`` is looked for in alias, name and models, case-insensitively (Q-28)."""
-    wanted = text.casefold() if text else None
-
-    def matches(item: ModelItem) -> bool:
-        models = [str(target["litellm_model"]) for target in item.targets["targets"]]
-        return any((wanted or "") in field.casefold() for field in (item.alias, item.display_name or "", *models))
-
+def search(request: PageRequest, scope: str, matches: Callable[[ModelAlias], bool] | None = None) -> Page[ModelAlias]:
+    """A page in order of alias (Q-28); ``scope`` names the list and its filter, which the cursor is bound to."""
     page = ModelItem.page(
         keys.CATALOGUE,
         request,
-        scope=f"models|{wanted}",
+        scope=f"models|{scope}",
         prefix=ModelItem.SK.startswith(keys.model()),
-        matches=matches if wanted else None,
+        matches=(lambda item: matches(_model(item))) if matches else None,
     )
     return Page([_model(item) for item in page.entries], page.next_cursor, page.truncated)
 
 
-def create(model: ModelAlias, event: AuditEvent) -> None:
+def metadata_of(alias: str) -> dict[str, Any]:
+    return MetadataItem.read(keys.model(alias))
+
+
+def keep_metadata(work: Work, alias: str, metadata: dict[str, Any]) -> None:
+    """Beside the catalogue, which every process reads whole."""
+    work.put(MetadataItem.of(keys.model(alias), metadata))
+
+
+def create(work: Work, model: ModelAlias, event: AuditEvent) -> None:
+    """Adds the new alias to a transaction, which has to raise the catalogue's version, too."""
     created_at = clock.to_stored(model.created_at)
-    work = Work()
     work.create(
         ModelItem(
             PK=keys.CATALOGUE,
             SK=keys.model(model.alias),
             kind="model",
             alias=model.alias,
+            uid=model.uid,
             created_at=created_at,
             created_by=event.caller.actor,
             updated_at=created_at,
@@ -86,25 +91,21 @@ def create(model: ModelAlias, event: AuditEvent) -> None:
         ),
         otherwise=AlreadyExistsError(f"Alias already exists: '{model.alias}'", code="alias_exists"),
     )
-    bump(work)
     audit.append(work, event)
-    work.commit()
 
 
-def update(model: ModelAlias, event: AuditEvent) -> None:
-    """Writes the alias as it is now; LostRaceError if somebody else changed it since it was read."""
+def update(work: Work, model: ModelAlias, event: AuditEvent) -> None:
+    """Adds the alias as it is now; LostRaceError at commit if somebody else changed it since it was read."""
     item = _handle(model)
     stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
-    work = Work()
     work.update(item, item.changes(_attributes(model) | stamp))
-    bump(work)
     audit.append(work, event)
-    work.commit()
 
 
 def delete(work: Work, model: ModelAlias, event: AuditEvent) -> None:
     """Adds the deletion to a transaction that also takes the alias out of its groups."""
     work.delete(_handle(model), ModelItem.PK.exists())
+    work.delete(MetadataItem(PK=keys.model(model.alias), SK=keys.METADATA))
     audit.append(work, event)
 
 
@@ -137,6 +138,7 @@ def _target(stored: dict[str, Any]) -> Target:
 def _model(item: ModelItem) -> ModelAlias:
     return ModelAlias(
         alias=item.alias,
+        uid=item.uid,
         display_name=item.display_name,
         description=item.description,
         active=item.active,

@@ -27,10 +27,15 @@ class TeamItem(AccountSettingsAttributes, Item):
     model_access = UnicodeAttribute()
     access_groups = TextListAttribute()
     models = TextListAttribute()
+    # What a request in a job gets that names no model.
+    default_model = UnicodeAttribute(null=True)
     budget_mode = UnicodeAttribute()
     credits_per_dollar = DecimalAttribute(null=True)
     tokens_per_credit = IntegerAttribute(null=True)
     cost_markup_percentage = DecimalAttribute()
+    credit_price_usd = DecimalAttribute(null=True)
+    # A completed job is charged although some of its calls failed.
+    charge_failed_jobs = BooleanAttribute(default=False)
     credits_source = UnicodeAttribute()
     # Over how many counter items calls are spread, and how many there are (decision 18).
     account_shards = IntegerAttribute(default=1)
@@ -42,6 +47,8 @@ class TeamItem(AccountSettingsAttributes, Item):
     # The primary key: made at creation, replaced by rotate-key.
     key_id = UnicodeAttribute(null=True)
     key_mask = UnicodeAttribute(null=True)
+    # When a call was first made in it; written by the stream's consumer.
+    first_call_at = UnicodeAttribute(null=True)
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     updated_at = UnicodeAttribute()

@@ -8,9 +8,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints, WithJsonSchema
 
 from tollgate.core.fields import (
+    Alias,
     Amount,
     Credits,
     ExternalId,
@@ -22,6 +23,7 @@ from tollgate.core.fields import (
     Timestamp,
     not_a_bool,
 )
+from tollgate.core.money import quantise
 from tollgate.limits.account import AccountSettings, CreditsSource
 from tollgate.limits.account_fields import AccountShards, TeamAccountFields
 from tollgate.limits.fields import LimitFields, LimitsAnswer, SpendAnswer, Tags, Usd
@@ -55,7 +57,7 @@ class Team:
 
     ``credits_per_dollar`` and ``tokens_per_credit`` are None where the defaults count. ``allocated_budget`` is its
     share of the organization's budget in USD. Calls are spread over ``account_shards`` of its ``account_items`` counter
-    items (decision 18).
+    items (decision 18). ``charge_failed_jobs``: a completed job is charged although some of its calls failed (Q-57).
     """
 
     team_id: str
@@ -84,6 +86,29 @@ class Team:
     allocated_budget: Decimal | None = None
     account_shards: int = 1
     account_items: int = 1
+    first_call_at: datetime | None = None
+    charge_failed_jobs: bool = False
+    # Aliases that it may use besides those of its access groups.
+    models: tuple[str, ...] = ()
+    default_model: str | None = None
+    credit_price_usd: Decimal | None = None
+
+    @property
+    def model_groups(self) -> tuple[str, ...]:
+        """Everything that its calls may use, under the reference documentation's name (D-11)."""
+        return (*self.access_groups, *self.models)
+
+    @property
+    def rate_usd(self) -> Decimal:
+        """Credits that a dollar buys."""
+        return self.credits_per_dollar or DEFAULT_CREDITS_PER_DOLLAR
+
+    @property
+    def price_usd(self) -> Decimal | None:
+        """What a credit is worth in USD; None where its worth is not known (Q-19)."""
+        if self.credit_price_usd is not None or self.budget_mode is BudgetMode.CONSUMPTION_TOKENS:
+            return self.credit_price_usd
+        return Decimal(1) if self.budget_mode is BudgetMode.JOB_BASED else quantise(1 / self.rate_usd)
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -95,8 +120,14 @@ AccessGroups = Annotated[
     Field(max_length=MAX_ACCESS_GROUPS, examples=[["gpt-models"]]),
     AfterValidator(_distinct),
 ]
-# The second name is what the reference documentation calls them (D-11).
-_GROUP_NAMES = AliasChoices("access_groups", "model_groups")
+# What the reference documentation calls them: access groups and single aliases (D-11).
+ModelGroups = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=255)]],
+    Field(max_length=MAX_ACCESS_GROUPS, examples=[["gpt-models", "fast"]]),
+    AfterValidator(_distinct),
+]
+# A team of that id could not be read: the path means something else.
+_RESERVED_IDS = frozenset({"verify"})
 Rate = Annotated[
     Decimal,
     BeforeValidator(not_a_bool),
@@ -104,6 +135,12 @@ Rate = Annotated[
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000}),
 ]
 TokensPerCredit = Annotated[int, BeforeValidator(not_a_bool), Field(strict=True, gt=0, le=10**12)]
+CreditPrice = Annotated[
+    Decimal,
+    BeforeValidator(not_a_bool),
+    Field(ge=0, le=1_000_000, max_digits=18, decimal_places=12),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1_000_000}),
+]
 Markup = Annotated[
     Decimal,
     BeforeValidator(not_a_bool),
@@ -112,16 +149,29 @@ Markup = Annotated[
 ]
 
 
+def _not_reserved(team_id: str) -> str:
+    if team_id in _RESERVED_IDS:
+        message = f"'{team_id}' is the name of an endpoint"
+        raise ValueError(message)
+    return team_id
+
+
 class CreateTeam(LimitFields, TeamAccountFields):
+    """``model_groups`` instead of ``access_groups`` may also name single aliases."""
+
     organization_id: ExternalId
-    team_id: ExternalId
+    team_id: Annotated[ExternalId, AfterValidator(_not_reserved)]
     team_alias: Name | None = None
-    access_groups: Annotated[AccessGroups, Field(validation_alias=_GROUP_NAMES, default_factory=list)]
+    access_groups: AccessGroups | None = None
+    model_groups: ModelGroups | None = None
+    default_model: Alias | None = None
     credits_allocated: Credits = 0
     budget_mode: BudgetMode = BudgetMode.JOB_BASED
     credits_per_dollar: Rate | None = None
     tokens_per_credit: TokensPerCredit | None = None
     cost_markup_percentage: Markup = Decimal(0)
+    credit_price_usd: CreditPrice | None = None
+    charge_failed_jobs: StrictBool = False
     metadata: Annotated[Metadata, Field(default_factory=dict)]
     tags: Annotated[Tags, Field(default_factory=list)]
     allocated_budget: Usd | None = None
@@ -131,15 +181,23 @@ class UpdateTeam(LimitFields, TeamAccountFields):
     """Only the fields that are sent change; null puts one back to its default (Q-25)."""
 
     team_alias: Name | None = None
-    access_groups: Annotated[AccessGroups | None, Field(validation_alias=_GROUP_NAMES)] = None
+    access_groups: AccessGroups | None = None
+    model_groups: ModelGroups | None = None
+    default_model: Alias | None = None
     budget_mode: BudgetMode | None = None
     credits_per_dollar: Rate | None = None
     tokens_per_credit: TokensPerCredit | None = None
     cost_markup_percentage: Markup | None = None
+    credit_price_usd: CreditPrice | None = None
+    charge_failed_jobs: StrictBool | None = None
     metadata: Metadata | None = None
     tags: Tags | None = None
     allocated_budget: Usd | None = None
     account_shards: AccountShards | None = None
+
+
+class SetModelGroups(RequestModel):
+    model_groups: ModelGroups
 
 
 class ChangeStatus(RequestModel):
@@ -159,10 +217,14 @@ class _Settings(LimitsAnswer):
     credits_remaining: Amount
     status: TeamStatus
     access_groups: list[str]
+    model_groups: list[str]
+    default_model: str | None
     budget_mode: BudgetMode
     credits_per_dollar: Amount
     tokens_per_credit: int
     cost_markup_percentage: Amount
+    credit_price_usd: Amount | None
+    charge_failed_jobs: bool
     credits_source: CreditsSource
     tags: list[str]
     allocated_budget: Amount | None
@@ -171,7 +233,13 @@ class _Settings(LimitsAnswer):
 
 
 class TeamCreated(_Settings):
-    """Answer of the creation: here, and only here, ``virtual_key`` is the key itself."""
+    """Answer of the creation: here, and only here, ``virtual_key`` is the key itself.
+
+    ``allowed_models`` are the entries of its access groups, and the aliases that it has besides.
+    """
+
+    allowed_models: list[str]
+    message: str
 
 
 class TeamSummary(_Settings):
@@ -183,8 +251,28 @@ class UsageSummary(ResponseModel):
     total_cost_usd: Amount
 
 
+class TeamCredits(ResponseModel):
+    """The account as the reference documentation shows it with the team."""
+
+    team_id: str
+    organization_id: str | None
+    credits_allocated: Amount
+    credits_used: Amount
+    credits_remaining: Amount
+    virtual_key: str | None
+
+
+class ModelGroupsAssigned(ResponseModel):
+    team_id: str
+    model_groups: list[str]
+    message: str
+
+
 class TeamAnswer(_Settings, SpendAnswer):
     """A team in full. ``credits_per_dollar`` and ``tokens_per_credit`` show the defaults where they count."""
+
+    allowed_models: list[str]
+    credits: TeamCredits
 
     credits_used: Amount
     credits_reserved: Amount
@@ -193,6 +281,7 @@ class TeamAnswer(_Settings, SpendAnswer):
     metadata: dict[str, object]
     usage_summary: UsageSummary
     account_shards: int
+    first_call_at: Timestamp | None
     updated_at: Timestamp
 
 
@@ -219,4 +308,6 @@ class KeyRotated(ResponseModel):
 class TeamDeleted(ResponseModel):
     team_id: str
     deleted: bool
+    # ``done``, or ``running`` while its contents still go.
+    state: str
     keys_deleted: int

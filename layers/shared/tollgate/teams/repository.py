@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from pynamodb.expressions.condition import Condition
@@ -30,6 +31,12 @@ def find(team_id: str) -> Team | None:
 
 def metadata_of(team_id: str) -> dict[str, Any]:
     return MetadataItem.read(keys.team(team_id))
+
+
+def metadata_of_all(team_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """That of many by their ids, read in batches; of those that have any."""
+    places = {keys.team(team_id): team_id for team_id in team_ids}
+    return {places[pk]: metadata for pk, metadata in MetadataItem.read_all(places).items()}
 
 
 def search(request: PageRequest, text: str | None = None, status: TeamStatus | None = None) -> Page[Team]:
@@ -85,10 +92,14 @@ def create(work: Work, team: Team, metadata: dict[str, Any], created_by: str) ->
             status=team.status.value,
             model_access="listed",
             access_groups=list(team.access_groups),
+            models=list(team.models),
+            default_model=team.default_model,
             budget_mode=team.budget_mode.value,
             credits_per_dollar=team.credits_per_dollar,
             tokens_per_credit=team.tokens_per_credit,
             cost_markup_percentage=team.cost_markup_percentage,
+            credit_price_usd=team.credit_price_usd,
+            charge_failed_jobs=team.charge_failed_jobs,
             credits_source=team.credits_source.value,
             key_id=team.key_id,
             key_mask=team.key_mask,
@@ -120,6 +131,12 @@ def update(work: Work, team: Team, changes: dict[str, Any], metadata: dict[str, 
 def account_changes(team: Team) -> dict[str, Any]:
     """The attributes that say who pays for the team, and how its account behaves."""
     return attributes_of(team.account, team.uid) | {"credits_source": team.credits_source.value}
+
+
+def note_first_call(team_id: str, uid: str, at: datetime) -> None:
+    """Writes down when the very team made its first call, unless that is known or the team is gone."""
+    unknown = (TeamItem.uid == uid) & TeamItem.first_call_at.does_not_exist()
+    TeamItem(PK=keys.team(team_id), SK=keys.ENTITY).note({"first_call_at": clock.to_stored(at)}, unknown)
 
 
 def require(work: Work, team: Team) -> None:
@@ -183,4 +200,9 @@ def _team(item: TeamItem) -> Team:
         allocated_budget=item.allocated_budget,
         account_shards=item.account_shards,
         account_items=item.account_items,
+        first_call_at=clock.from_stored(item.first_call_at) if item.first_call_at else None,
+        models=tuple(str(alias) for alias in item.models),
+        default_model=item.default_model,
+        credit_price_usd=item.credit_price_usd,
+        charge_failed_jobs=item.charge_failed_jobs,
     )

@@ -16,7 +16,7 @@ from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.errors import InvalidRequestError, NotFoundError
 from tollgate.keys import repository as keys
-from tollgate.keys.service import missing as missing_key
+from tollgate.keys.access import missing as missing_key
 from tollgate.limits import repository as limits
 from tollgate.limits.fields import LooseId
 from tollgate.limits.model import NO_LIMITS, Limits, Scope
@@ -30,7 +30,7 @@ from tollgate.table.transactions import Work
 from tollgate.teams import access as team_access
 from tollgate.teams import repository as teams
 from tollgate.tenants.members import member_of
-from tollgate.tenants.spending import Spender, organization_spender, team_spender
+from tollgate.tenants.spending import Spender, key_spender, member_spender, organization_spender, team_spender
 from tollgate.users import memberships
 from tollgate.users import repository as users
 from tollgate.users.model import parts_of
@@ -157,21 +157,13 @@ def _key(asked: _Asked) -> Target:
         keys.update(work, key, replace(key, limits=after), None, event)
         _commit(work, event)
 
-    identity = {
-        "key_id": key.key_id,
-        "team_id": key.team_id,
-        "team_uid": key.team_uid,
-        "organization_id": key.organization_id,
-        "organization_uid": key.organization_uid,
-    }
-    spender = _spender(Scope.KEY, asked.scope_id, key.uid, key.limits, key.created_at, identity)
     return Target(
         asked.scope,
         asked.scope_id,
         key.limits,
         save,
         lambda event: save(NO_LIMITS, event),
-        spender,
+        key_spender(key),
         key.organization_id,
         key.organization_uid,
     )
@@ -201,21 +193,13 @@ def _member(asked: _Asked) -> Target:
         memberships.update(work, member, member.role, after, event)
         _commit(work, event)
 
-    identity = {
-        "team_id": member.team_id,
-        "team_uid": member.team_uid,
-        "organization_id": member.organization_id,
-        "organization_uid": member.organization_uid,
-        "user_id": member.user_id,
-    }
-    spender = _spender(member.scope, member.member_id, member.uid, member.limits, member.created_at, identity)
     return Target(
         asked.scope,
         asked.scope_id,
         member.limits,
         save,
         lambda event: save(NO_LIMITS, event),
-        replace(spender, usage_id=member.user_id, within=member.owner_uid),
+        member_spender(member),
         member.organization_id,
         member.organization_uid,
     )

@@ -13,7 +13,7 @@ from tollgate.audit.model import AuditEvent
 from tollgate.auth.policy import Action, authorize
 from tollgate.auth.principal import Principal
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.errors import InvalidRequestError, WrongStateError
+from tollgate.core.errors import AlreadyExistsError, InvalidRequestError, WrongStateError
 from tollgate.core.fields import Amount, Reason, RequestModel, ResponseModel, Timestamp
 from tollgate.core.pagination import PageRequest
 from tollgate.limits import repository as limits
@@ -107,6 +107,17 @@ class BudgetService:
         after = changed(target.limits, sent, None if is_new_row else now)
         states = {"before": described(target.limits, sent), "after": described(after, sent)}
         target.save(after, _event(caller, target, "updated", now, **states))
+
+    def create_shared(self, caller: Principal, budget_id: str, request: LimitFields) -> None:
+        """A shared row that is not there yet (Q-52). Raises AlreadyExistsError."""
+
+        def attempt() -> None:
+            if find(caller, limits.SHARED, budget_id, Access.WRITE, self.clock()).stored:
+                message = f"Budget with id '{budget_id}' already exists."
+                raise AlreadyExistsError(message, code="budget_exists", param="budget_id")
+            self._put(caller, limits.SHARED, budget_id, request)
+
+        retried(attempt)
 
     def delete(self, caller: Principal, scope: str, scope_id: str) -> BudgetDeleted:
         """Takes all limits away; a customer, a tag and a shared row cease to exist.

@@ -13,6 +13,7 @@ from tollgate.organizations.service import organization_service
 from tollgate.teams import repository as teams
 from tollgate.tenants import spending
 from tollgate.tenants.model import OrganizationDetails, OrganizationTeam, OrganizationUsage
+from tollgate.usage import repository as usage
 
 # How many teams the page shows; the rest are in the list of teams.
 SHOWN = 100
@@ -42,7 +43,7 @@ def of_organization(caller: Principal, organization_id: str) -> OrganizationDeta
             for team in present[:SHOWN]
         ],
         usage_summary=OrganizationUsage(
-            total_jobs=sum(account.jobs for account in accounts.values()),
+            total_jobs=usage.jobs_of_owners([team.uid for team in present]),
             total_cost_usd=sum((account.cost_usd for account in accounts.values()), ZERO),
             credits_used=sum((account.used for account in accounts.values()), ZERO),
         ),

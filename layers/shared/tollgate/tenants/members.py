@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
-from tollgate.auth.policy import Action, Owner, authorize
+from tollgate.auth.policy import GRANTS, Action, Owner, authorize
 from tollgate.auth.principal import Principal, Role
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.errors import InvalidRequestError, NotFoundError
+from tollgate.core.errors import AlreadyExistsError, ForbiddenError, InvalidRequestError, NotFoundError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.limits import repository as limits
 from tollgate.limits.fields import described
@@ -27,7 +28,19 @@ from tollgate.teams import repository as teams
 from tollgate.teams.model import Team
 from tollgate.users import memberships
 from tollgate.users import repository as users
-from tollgate.users.model import DEFAULT_ROLES, ROLES, AddMember, MemberAnswer, Membership, UpdateMember
+from tollgate.users.model import (
+    DEFAULT_ROLES,
+    ROLES,
+    AddMember,
+    InviteMember,
+    MemberAnswer,
+    MemberFields,
+    Membership,
+    UpdateMember,
+    User,
+)
+from tollgate.users.service import event_of as event_of_user
+from tollgate.users.service import new_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +70,40 @@ class MemberService:
     def add(self, caller: Principal, scope: Scope, owner_id: str, request: AddMember) -> MemberAnswer:
         """A user becomes a member. Raises AlreadyExistsError if he is one, InvalidRequestError for an unknown user."""
         group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
-        role = request.role or DEFAULT_ROLES[scope]
-        _check_role(caller, group, role)
         user = users.find(request.user_id)
-        unknown = InvalidRequestError(f"Unknown user '{request.user_id}'", code="unknown_user", param="user_id")
         if user is None:
-            raise unknown
+            raise _unknown_user(request.user_id)
+        return MemberAnswer.of(self._add(caller, group, user, request))
+
+    def invite(self, caller: Principal, scope: Scope, owner_id: str, request: InviteMember) -> Membership:
+        """The same of somebody who may not be a user yet: he becomes one in the same transaction.
+
+        Raises AlreadyExistsError if he is a member, or if the e-mail address is another user's.
+        """
+        group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
+        user = invited(request)
+        if user is not None:
+            return self._add(caller, group, user, request)
+        try:
+            user = new_user(request.user_id or str(uuid4()), request.email, self.clock())
+            return self._add(caller, group, user, request, is_new=True)
+        except AlreadyExistsError:
+            # Another invitation was quicker to make him.
+            user = invited(request)
+            if user is None:
+                raise
+            return self._add(caller, group, user, request)
+
+    def _add(
+        self, caller: Principal, group: Group, user: User, request: MemberFields, *, is_new: bool = False
+    ) -> Membership:
+        role = request.role or DEFAULT_ROLES[group.scope]
+        _check_role(caller, group, role)
+        _check_user(caller, user)
         now = self.clock()
         membership = Membership(
             uid=ids.new_ulid(),
-            scope=scope,
+            scope=group.scope,
             team_id=group.team.team_id if group.team else None,
             team_uid=group.team.uid if group.team else None,
             organization_id=group.owner.organization_id,
@@ -77,15 +114,22 @@ class MemberService:
             created_at=now,
             updated_at=now,
             limits=changed(NO_LIMITS, request.limits_sent()),
+            created_by=caller.actor,
+            updated_by=caller.actor,
         )
         work = Work()
-        users.require(work, user, otherwise=unknown)
+        if is_new:
+            users.create(work, user, {}, caller.actor)
+            after = {"user_id": user.user_id, "email": user.email, "role": user.role.value}
+            audit.append(work, event_of_user(caller, user, "created", now, after=after))
+        else:
+            users.require(work, user, otherwise=_unknown_user(user.user_id))
         _require(work, group, owners=int(role is Role.ORG_OWNER))
         memberships.create(work, membership, caller.actor)
         after = {"role": role.value} | described(membership.limits, request.limits_sent())
         audit.append(work, _event(caller, membership, "added", now, after=after))
         work.commit()
-        return MemberAnswer.of(membership)
+        return membership
 
     def list(self, caller: Principal, scope: Scope, owner_id: str, request: PageRequest) -> Page[Membership]:
         """The members of a team or an organization."""
@@ -100,9 +144,10 @@ class MemberService:
 
     def _update(self, caller: Principal, scope: Scope, owner_id: str, user_id: str, request: UpdateMember) -> None:
         group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
-        membership = _member(group, user_id)
+        user, membership = _member(group, user_id)
         role = request.role or membership.role
         _check_role(caller, group, role, membership.role)
+        _check_user(caller, user)
         now = self.clock()
         sent = request.limits_sent()
         after = changed(membership.limits, sent, now)
@@ -124,7 +169,7 @@ class MemberService:
 
     def _remove(self, caller: Principal, scope: Scope, owner_id: str, user_id: str) -> None:
         group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
-        membership = _member(group, user_id)
+        _, membership = _member(group, user_id)
         _check_role(caller, group, membership.role)
         work = Work()
         _require(work, group, owners=-int(membership.role is Role.ORG_OWNER))
@@ -137,7 +182,16 @@ class MemberService:
 
 def member_of(caller: Principal, scope: Scope, owner_id: str, user_id: str, action: Action) -> Membership:
     """A membership, if the caller may do ``action`` in its team or organization; NotFoundError for an unknown one."""
-    return _member(_group(caller, scope, owner_id, action), user_id)
+    return _member(_group(caller, scope, owner_id, action), user_id)[1]
+
+
+def invited(request: InviteMember) -> User | None:
+    """The user whom an invitation means: by his id, else by his e-mail address; None if he is no user yet."""
+    if request.user_id is not None:
+        return users.find(request.user_id)
+    if request.email is None:
+        raise InvalidRequestError("Either user_id or email must be given", param="user_id")
+    return users.find_by_email(request.email)
 
 
 def event_of_removal(caller: Principal, membership: Membership, at: datetime) -> AuditEvent:
@@ -153,12 +207,22 @@ def _group(caller: Principal, scope: Scope, owner_id: str, action: Action) -> Gr
     return Group(scope, Owner(organization.organization_id), organization.uid)
 
 
-def _member(group: Group, user_id: str) -> Membership:
+def _member(group: Group, user_id: str) -> tuple[User, Membership]:
     user = users.find(user_id)
     membership = memberships.find(group.uid, user.uid) if user is not None else None
-    if membership is None:
+    if user is None or membership is None:
         raise NotFoundError(f"User '{user_id}' is not a member of '{group.name}'")
-    return membership
+    return user, membership
+
+
+def _unknown_user(user_id: str) -> InvalidRequestError:
+    return InvalidRequestError(f"Unknown user '{user_id}'", code="unknown_user", param="user_id")
+
+
+def _check_user(caller: Principal, user: User) -> None:
+    """Who has a platform role is made a member by the platform only: a key in his name would have his rights."""
+    if user.is_admin and caller.platform_role not in GRANTS[Action.USER_WRITE]:
+        raise ForbiddenError(f"Only platform admins may do this with user '{user.user_id}', who has a platform role")
 
 
 def _check_role(caller: Principal, group: Group, *roles: Role) -> None:

@@ -1,50 +1,41 @@
-"""The end of a team or an organization, in steps that can be interrupted anywhere and repeated.
+"""The end of a team or an organization, as somebody asks for it: checked, closed at once, finished by whoever has time.
 
-What ends is closed first: from then on it exists for nobody, its keys are unknown, and nothing can be added to it. Then
-what hangs under it goes, and last it goes itself, so that its id is free only when nothing is left under it. Each step
-is one transaction with its audit events. Ledger, audit events and call records stay under the uid.
+From the first transaction on it exists for nobody, its keys are unknown, and nothing can be added to it (Q-21). The
+request itself goes on for some seconds; what is left then is the worker's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 
-from tollgate.alerts.service import AlertService
-from tollgate.audit import repository as audit
-from tollgate.auth.policy import Action
+from tollgate.auth.policy import Action, authorize
 from tollgate.auth.principal import Principal
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.errors import WrongStateError
-from tollgate.credentials.service import CredentialService
-from tollgate.credits import repository as credits
-from tollgate.credits.model import AccountOwner
-from tollgate.keys import repository as keys
-from tollgate.keys.service import event_of as key_event
-from tollgate.limits import repository as limits
-from tollgate.models import groups_repository as groups
+from tollgate.core.errors import NotFoundError, WrongStateError
+from tollgate.core.pagination import PageRequest
+from tollgate.deletions import repository as deletions
+from tollgate.deletions.model import (
+    DeletedOrganization,
+    DeletedOrganizationList,
+    DeletedTeam,
+    DeletedTeamList,
+    Deletion,
+)
+from tollgate.jobs import repository as jobs
 from tollgate.organizations import access as organization_access
-from tollgate.organizations import repository as organizations
-from tollgate.organizations.model import Organization, OrganizationDeleted, ShareChange
+from tollgate.organizations.model import OrganizationDeleted
 from tollgate.table.transactions import Work, retried
 from tollgate.teams import access as team_access
 from tollgate.teams import repository as teams
-from tollgate.teams.model import Team, TeamDeleted, TeamStatus
-from tollgate.tenants import shares
-from tollgate.tenants.members import event_of_removal
-from tollgate.users import memberships
+from tollgate.teams.model import TeamDeleted, TeamStatus
+from tollgate.tenants.teardown import Deadline, Teardown, close_organization, close_team
+from tollgate.usage.model import OrganizationUsageReport, TeamUsage
+from tollgate.usage.service import UsageService
 
-# A key with its metadata, its counter, its audit event and a shared budget: the hundred writes of a transaction.
-_AT_ONCE = 20
-
-
-@dataclass(slots=True)
-class _Removed:
-    """What a run has deleted."""
-
-    teams: int = 0
-    keys: int = 0
+# What a request does itself: it has to answer in 29 s.
+_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,160 +44,129 @@ class OffboardingService:
 
     clock: Clock = utc_now
 
-    def delete_team(self, caller: Principal, team_id: str, *, force: bool) -> TeamDeleted:
-        """Deletes the team, its keys, its links and its counter (Q-21); asked again, it finishes what was interrupted.
+    def delete_team(self, caller: Principal, team_id: str, *, force: bool, purge: bool) -> TeamDeleted:
+        """Deletes the team, its keys, its links and its counter (Q-21); with ``purge`` its calls, jobs and usage, too.
 
-        Raises WrongStateError for an active team unless ``force``.
+        Raises WrongStateError for an active team, or one with open jobs, unless ``force``.
         """
 
-        def close() -> None:
-            team = team_access.reachable(caller, team_id, Action.TEAM_DELETE, leaving=True)
-            self._close_team(caller, team, force=force)
+        def close() -> Deletion:
+            team = team_access.reachable(caller, team_id, Action.TEAM_DELETE)
+            if team.status is TeamStatus.ACTIVE and not force:
+                message = f"Team '{team_id}' is active; suspend it first or delete it with force=true"
+                raise WrongStateError(message, code="team_active")
+            if not force and jobs.is_any_open(team.uid):
+                message = f"Team '{team_id}' has open jobs; complete or cancel them, or delete it with force=true"
+                raise WrongStateError(message, code="open_jobs")
+            work = Work()
+            deletion = close_team(work, caller, team, self.clock(), purge=purge)
+            work.commit()
+            return deletion
 
-        retried(close)
-        return TeamDeleted(team_id=team_id, deleted=True, keys_deleted=self._finish_team(caller, team_id))
+        deletion = retried(close)
+        done = Teardown(self.clock, may_purge=False).run(deletion, Deadline(_SECONDS))
+        keys_deleted = _counted(deletion).keys_deleted
+        return TeamDeleted(team_id=team_id, deleted=True, state=_state(done=done), keys_deleted=keys_deleted)
 
-    def delete_organization(self, caller: Principal, organization_id: str) -> OrganizationDeleted:
+    def delete_organization(self, caller: Principal, organization_id: str, *, purge: bool) -> OrganizationDeleted:
         """Deletes the organization with its teams, their keys and its provider credentials (Q-21, D-25).
 
-        Asked again, it goes on where it was interrupted. Raises WrongStateError while a team is active.
+        Raises WrongStateError while a team is active or has open jobs.
         """
-        organization = organization_access.reachable(caller, organization_id, Action.ORGANIZATION_DELETE, leaving=True)
-        if not organization.deleting:
-            event = organization_access.event_of(caller, organization, "closed", self.clock())
-            organizations.close(organization, event)
-        removed = _Removed()
 
-        def attempt() -> None:
-            current = organizations.find(organization_id)
-            if current is None or current.uid != organization.uid:
-                # Somebody else who asked for the same thing was quicker.
-                return
-            # The list of teams is an index: if it did not show all of them, the organization's own count says so.
-            self._remove_contents(caller, organization, removed)
-            left = organizations.find(organization_id)
-            if left is not None and left.uid == organization.uid:
-                organizations.delete(left, organization_access.event_of(caller, left, "deleted", self.clock()))
+        def close() -> Deletion:
+            organization = organization_access.reachable(caller, organization_id, Action.ORGANIZATION_DELETE)
+            if organization.active_team_count:
+                raise WrongStateError("Organization has active teams", code="organization_has_active_teams")
+            if any(jobs.is_any_open(team.uid) for team in teams.all_of_organization(organization.uid)):
+                raise WrongStateError("Organization has open jobs; complete or cancel them", code="open_jobs")
+            work = Work()
+            deletion = close_organization(work, caller, organization, self.clock(), purge=purge)
+            work.commit()
+            return deletion
 
-        retried(attempt)
+        deletion = retried(close)
+        done = Teardown(self.clock, may_purge=False).run(deletion, Deadline(_SECONDS))
+        counted = _counted(deletion)
         return OrganizationDeleted(
             organization_id=organization_id,
             deleted=True,
-            state="done",
-            teams_deleted=removed.teams,
-            keys_deleted=removed.keys,
+            state=_state(done=done),
+            teams_deleted=counted.teams_deleted,
+            keys_deleted=counted.keys_deleted + sum(team.keys_deleted for team in deletions.teams_of(deletion.uid)),
         )
 
-    def _remove_contents(self, caller: Principal, organization: Organization, removed: _Removed) -> None:
-        for listed in teams.all_of_organization(organization.uid):
-            removed.keys += self._remove_team(caller, listed.team_id)
-            removed.teams += 1
-        CredentialService(self.clock).delete_all_of(caller, organization.uid)
-        self._delete_members(caller, organization.uid)
-        AlertService(self.clock).delete_all_of(caller, organization.uid)
-        owner = AccountOwner(organization=organization)
+    def delete_organizations(self, caller: Principal, organization_ids: Sequence[str]) -> None:
+        """Deletes all of them, whatever is active or open in them, or none if one is unknown (Q-21).
+
+        They are gone at once; what they leave behind goes in the time of one request, the rest later.
+        """
+        authorize(caller, Action.ORGANIZATION_DELETE_MANY)
+        for organization_id in organization_ids:
+            organization_access.reachable(caller, organization_id, Action.ORGANIZATION_DELETE_MANY)
+        closed = [retried(lambda name=name: self._close(caller, name)) for name in organization_ids]  # type: ignore[misc]
+        deadline = Deadline(_SECONDS)
+        for deletion in closed:
+            Teardown(self.clock, may_purge=False).run(deletion, deadline)
+
+    def _close(self, caller: Principal, organization_id: str) -> Deletion:
+        organization = organization_access.reachable(caller, organization_id, Action.ORGANIZATION_DELETE_MANY)
         work = Work()
-        credits.close_account(work, owner, credits.find(owner.uid, owner.counter_items))
+        deletion = close_organization(work, caller, organization, self.clock(), purge=False, force=True)
         work.commit()
+        return deletion
 
-    def _remove_team(self, caller: Principal, team_id: str) -> int:
-        def close() -> None:
-            team = teams.find(team_id)
-            if team is not None:
-                self._close_team(caller, team, force=True)
-
-        retried(close)
-        return self._finish_team(caller, team_id)
-
-    def _close_team(self, caller: Principal, team: Team, *, force: bool) -> None:
-        """The first step. Raises WrongStateError for an active team unless ``force``."""
-        if team.deleting:
-            return
-        active = team.status is TeamStatus.ACTIVE
-        if active and not force:
-            message = f"Team '{team.team_id}' is active; suspend it first or delete it with force=true"
-            raise WrongStateError(message, code="team_active")
-        event = team_access.event_of(caller, team, "closed", self.clock(), before={"status": team.status.value})
-        work = Work()
-        # Suspended, too: whoever looks at the status only refuses its calls as well.
-        changes = {"deleting": True, "status": TeamStatus.SUSPENDED.value}
-        teams.update(work, team, changes, None, event)
-        if active:
-            organizations.count_teams(work, team.organization_id, team.organization_uid, active=-1, leaving=True)
-        audit.append(work, event)
-        work.commit()
-
-    def _finish_team(self, caller: Principal, team_id: str) -> int:
-        """The other steps, for a closed team: the number of keys deleted. Nothing is left to do if it is gone."""
-        team = teams.find(team_id)
-        if team is None or not team.deleting:
-            return 0
-        self._delete_members(caller, team.uid)
-        AlertService(self.clock).delete_all_of(caller, team.uid)
-        deleted = self._delete_keys(caller, team)
-        retried(lambda: self._delete_team(caller, team_id, deleted))
-        return deleted
-
-    def _delete_keys(self, caller: Principal, team: Team) -> int:
-        """Keys are found by an index. One that it does not show yet stays behind as an item that nothing accepts."""
-        found = keys.all_of_team(team.uid)
-        deleted = 0
-        while batch := list(islice(found, _AT_ONCE)):
-            work = Work()
-            for key in batch:
-                keys.delete(work, key)
-                before = {"status": key.status.value, "key_alias": key.key_alias}
-                audit.append(work, key_event(caller, team, key.key_id, "deleted", self.clock(), before=before))
-            limits.unlink(work, [key.limits for key in batch])
-            work.commit()
-            deleted += len(batch)
-        return deleted
-
-    def _delete_members(self, caller: Principal, owner_uid: str) -> None:
-        """The memberships in a team or organization that is closed, each with its audit event."""
-        found = list(memberships.all_members(owner_uid))
-        for start in range(0, len(found), _AT_ONCE):
-            batch = found[start : start + _AT_ONCE]
-            work = Work()
-            for membership in batch:
-                memberships.delete(work, membership)
-                audit.append(work, event_of_removal(caller, membership, self.clock()))
-            limits.unlink(work, [membership.limits for membership in batch])
-            work.commit()
-
-    def _delete_team(self, caller: Principal, team_id: str, keys_deleted: int) -> None:
-        team = teams.find(team_id)
-        if team is None or not team.deleting:
-            return
-        account = credits.find(team.uid, team.account_items)
-        work = Work()
-        for group in team.access_groups:
-            groups.unlink_team(work, group, team.team_id)
-        credits.close_account(work, AccountOwner(team=team), account)
-        teams.delete(work, team)
-        organizations.count_teams(
-            work,
-            team.organization_id,
-            team.organization_uid,
-            teams=-1,
-            allocated=-account.allocated,
-            leaving=True,
-            share=self._end_share(team),
+    def deleted_organizations(
+        self, caller: Principal, request: PageRequest, text: str | None
+    ) -> DeletedOrganizationList:
+        """Organizations that were deleted and not purged, the last one first."""
+        authorize(caller, Action.ARCHIVE_READ)
+        page = deletions.search(request, teams=False, text=text, organization_id=None)
+        return DeletedOrganizationList(
+            organizations=[DeletedOrganization.of(one) for one in page.entries],
+            next_cursor=page.next_cursor,
+            truncated=page.truncated,
         )
-        before = {
-            "team_alias": team.team_alias,
-            "access_groups": list(team.access_groups),
-            "keys_deleted": keys_deleted,
-        }
-        audit.append(work, team_access.event_of(caller, team, "deleted", self.clock(), before=before))
-        work.commit()
 
-    def _end_share(self, team: Team) -> ShareChange | None:
-        """What becomes of the team's share of the organization's budget, if it has one (Q-51)."""
-        if team.allocated_budget is None or team.organization_id is None:
-            return None
-        organization = organizations.find(team.organization_id)
-        return shares.ended(organization, team, self.clock()) if organization is not None else None
+    def deleted_teams(
+        self, caller: Principal, request: PageRequest, organization_id: str | None, text: str | None
+    ) -> DeletedTeamList:
+        """Teams that were deleted and not purged, the last one first."""
+        authorize(caller, Action.ARCHIVE_READ)
+        page = deletions.search(request, teams=True, text=text, organization_id=organization_id)
+        return DeletedTeamList(
+            teams=[DeletedTeam.of(one) for one in page.entries],
+            next_cursor=page.next_cursor,
+            truncated=page.truncated,
+        )
+
+    def usage_of_team(self, caller: Principal, uid: str, period: str) -> TeamUsage:
+        """What a deleted team used. NotFoundError for one that was purged, or never was."""
+        deletion = self._archived(caller, uid, is_team=True)
+        return UsageService(self.clock).in_team(caller, deletion.team_id or "", uid, deletion.created_at, period)
+
+    def usage_of_organization(self, caller: Principal, uid: str, period: str) -> OrganizationUsageReport:
+        """What a deleted organization used."""
+        deletion = self._archived(caller, uid, is_team=False)
+        return UsageService(self.clock).in_organization(
+            caller, deletion.organization_id or "", uid, deletion.created_at, period
+        )
+
+    def _archived(self, caller: Principal, uid: str, *, is_team: bool) -> Deletion:
+        authorize(caller, Action.ARCHIVE_READ)
+        deletion = deletions.find(uid)
+        if deletion is None or deletion.purge or (deletion.team_id is not None) != is_team:
+            raise NotFoundError(f"Nothing is archived under '{uid}'")
+        return deletion
+
+
+def _counted(deletion: Deletion) -> Deletion:
+    """The deletion with what its steps have counted; nothing of it is left once it is purged."""
+    return deletions.find(deletion.uid) or deletion
+
+
+def _state(*, done: bool) -> str:
+    return "done" if done else "running"
 
 
 @cache

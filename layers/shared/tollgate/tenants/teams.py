@@ -13,19 +13,18 @@ from tollgate.auth.policy import Action, Owner, authorize
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.errors import InvalidRequestError, WrongStateError
+from tollgate.core.errors import WrongStateError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.credits import repository as credits
 from tollgate.credits.model import Account, AccountOwner, Transaction, TransactionType
 from tollgate.keys import repository as keys
+from tollgate.keys.model import KeyStatus
 from tollgate.keys.service import new_key
 from tollgate.limits import repository as limit_repository
 from tollgate.limits.account_fields import ACCOUNT_FIELDS, TeamAccountFields
 from tollgate.limits.fields import LIMIT_FIELDS, described, settings_of
 from tollgate.limits.model import NO_LIMITS
 from tollgate.limits.service import changed
-from tollgate.models import groups_repository as groups
-from tollgate.models.service import access_group_exists
 from tollgate.organizations import access as organization_access
 from tollgate.organizations import repository as organizations
 from tollgate.organizations.model import Organization
@@ -33,14 +32,16 @@ from tollgate.table.transactions import Work, retried
 from tollgate.teams import repository
 from tollgate.teams.access import event_of, reachable
 from tollgate.teams.model import (
-    DEFAULT_CREDITS_PER_DOLLAR,
     DEFAULT_TOKENS_PER_CREDIT,
     BudgetMode,
     CreateTeam,
     KeyRotated,
+    ModelGroupsAssigned,
+    SetModelGroups,
     Team,
     TeamAnswer,
     TeamCreated,
+    TeamCredits,
     TeamList,
     TeamStatus,
     TeamStatusAnswer,
@@ -48,18 +49,24 @@ from tollgate.teams.model import (
     UpdateTeam,
     UsageSummary,
 )
-from tollgate.tenants import shares, spending
+from tollgate.tenants import model_access, shares, spending
+from tollgate.tenants.model_access import Access
 from tollgate.tenants.paying import paying
+from tollgate.usage import repository as usage
 
 # What a field that is sent as null goes back to.
 _DEFAULTS: dict[str, Any] = {
-    "access_groups": [],
     "budget_mode": BudgetMode.JOB_BASED,
     "cost_markup_percentage": Decimal(0),
+    "charge_failed_jobs": False,
     "tags": [],
     "account_shards": 1,
 }
 _VERBS = {TeamStatus.ACTIVE: "resumed", TeamStatus.SUSPENDED: "suspended", TeamStatus.PAUSED: "paused"}
+# What decides how much a credit buys: the platform's to say, as it is to create credits (Q-06).
+_PRICING = frozenset(
+    {"budget_mode", "credits_per_dollar", "tokens_per_credit", "cost_markup_percentage", "credit_price_usd"}
+)
 # The organization filter of those that have none (Q-03).
 NO_ORGANIZATION = "none"
 
@@ -81,9 +88,11 @@ class TeamService:
 
     def _create(self, caller: Principal, request: CreateTeam) -> TeamCreated:
         organization = organization_access.reachable(caller, request.organization_id, Action.TEAM_CREATE)
-        _check_groups(request.access_groups)
+        _check_rights(caller, request, Owner(organization.organization_id, request.team_id))
+        access = model_access.wanted(request, Access())
+        model_access.check_default(request.default_model)
         now = self.clock()
-        draft = paying(caller, request, _draft(request, organization, now), now)
+        draft = paying(caller, request, _draft(request, access, organization, now), now)
         secret, key = new_key(draft, now)
         team = replace(draft, key_id=key.key_id, key_mask=key.mask)
         first = _allocation(request.credits_allocated, caller, now) if request.credits_allocated else None
@@ -91,8 +100,7 @@ class TeamService:
         repository.create(work, team, request.metadata, caller.actor)
         keys.create(work, key, caller.actor)
         credits.open_account(work, AccountOwner(team=team), first)
-        for group in team.access_groups:
-            groups.link_team(work, group, team.team_id)
+        model_access.relink(work, team.team_id, Access(), access)
         share = request.allocated_budget
         organizations.count_teams(
             work,
@@ -103,13 +111,17 @@ class TeamService:
             allocated=request.credits_allocated,
             share=shares.given(work, organization, share, now) if share is not None else None,
         )
-        after = request.model_dump(mode="json", exclude=set(LIMIT_FIELDS))
+        after = request.model_dump(mode="json", exclude={*LIMIT_FIELDS, "model_groups"})
+        after["access_groups"], after["models"] = list(team.access_groups), list(team.models)
         after |= described(team.limits, request.limits_sent())
         audit.append(work, event_of(caller, team, "created", now, after=after))
         work.commit()
         credit = Decimal(request.credits_allocated)
         account = Account(allocated=credit, available=credit)
-        return TeamCreated.model_validate(_settings_of(team, account, virtual_key=secret))
+        return TeamCreated.model_validate(
+            _settings_of(team, account, virtual_key=secret)
+            | {"allowed_models": model_access.allowed(team), "message": f"Team '{team.team_id}' has been created"}
+        )
 
     def list(
         self,
@@ -149,10 +161,16 @@ class TeamService:
 
     def update(self, caller: Principal, team_id: str, request: UpdateTeam) -> TeamAnswer:
         """Changes the fields that were sent; the model access of the very next call follows."""
-        sent = request.model_dump(exclude_unset=True, exclude=set(LIMIT_FIELDS))
-        _check_groups(sent.get("access_groups") or [])
+        sent = request.model_dump(exclude_unset=True, exclude={*LIMIT_FIELDS, "access_groups", "model_groups"})
+        model_access.check_default(request.default_model)
         retried(lambda: self._update(caller, team_id, request, sent))
         return self._answer(reachable(caller, team_id, Action.TEAM_UPDATE))
+
+    def set_model_groups(self, caller: Principal, team_id: str, request: SetModelGroups) -> ModelGroupsAssigned:
+        """Replaces everything that its calls may use, from the very next one on."""
+        retried(lambda: self._update(caller, team_id, UpdateTeam(model_groups=request.model_groups), {}))
+        groups = list(reachable(caller, team_id, Action.TEAM_UPDATE).model_groups)
+        return ModelGroupsAssigned(team_id=team_id, model_groups=groups, message="Model groups assigned successfully")
 
     def _update(self, caller: Principal, team_id: str, request: UpdateTeam, sent: dict[str, Any]) -> None:
         team = reachable(caller, team_id, Action.TEAM_UPDATE)
@@ -162,6 +180,11 @@ class TeamService:
             for name, value in sent.items()
             if name not in TeamAccountFields.model_fields
         }
+        if any(getattr(team, name) != changes[name] for name in _PRICING & changes.keys()):
+            authorize(caller, Action.CREDITS_CONFIGURE, Owner(team.organization_id, team.team_id))
+        held, access = Access.of(team), model_access.wanted(request, Access.of(team))
+        named = {"access_groups": list(access.groups), "models": list(access.models)} if access != held else {}
+        changes |= named
         metadata = (changes.pop("metadata") or {}) if "metadata" in sent else None
         before = {name: getattr(team, name) for name in changes}
         paid = paying(caller, request, team, now)
@@ -180,13 +203,10 @@ class TeamService:
             limit_repository.add_shards(work, spending.team_spender(team).owner, changes["account_items"])
         if "allocated_budget" in sent and request.allocated_budget != team.allocated_budget:
             _allocate(work, team, request.allocated_budget, now)
-        event = event_of(caller, team, "updated", now, before=before, after=sent | described(limits, limited))
+        after = sent | named | described(limits, limited)
+        event = event_of(caller, team, "updated", now, before=before, after=after)
         repository.update(work, team, changes, metadata, event)
-        held, wanted = set(team.access_groups), set(changes.get("access_groups", team.access_groups))
-        for group in sorted(held - wanted):
-            groups.unlink_team(work, group, team_id)
-        for group in sorted(wanted - held):
-            groups.link_team(work, group, team_id)
+        model_access.relink(work, team_id, held, access)
         audit.append(work, event)
         work.commit()
 
@@ -234,8 +254,9 @@ class TeamService:
         work = Work()
         repository.update(work, team, changes, None, event)
         keys.create(work, key, caller.actor)
-        if team.key_id is not None:
-            keys.revoke(work, team.key_id, now, caller.actor)
+        old = keys.find(team.key_id) if team.key_id is not None else None
+        if old is not None and old.status is KeyStatus.ACTIVE:
+            keys.revoke(work, old, now, caller.actor)
         audit.append(work, event)
         work.commit()
         return KeyRotated(team_id=team_id, virtual_key=secret, key_id=key.key_id)
@@ -246,13 +267,18 @@ class TeamService:
             _settings_of(team, account)
             | spending.of_team(team, self.clock()).model_dump()
             | {
+                "allowed_models": model_access.allowed(team),
+                "credits": _credits_of(team, account),
                 "credits_used": account.used,
                 "credits_reserved": account.held,
                 "key_id": team.key_id,
                 "status_reason": team.status_reason,
                 "metadata": repository.metadata_of(team.team_id),
                 "account_shards": team.account_shards,
-                "usage_summary": UsageSummary(total_jobs=account.jobs, total_cost_usd=account.cost_usd),
+                "usage_summary": UsageSummary(
+                    total_jobs=usage.jobs_of_owners([team.uid]), total_cost_usd=account.cost_usd
+                ),
+                "first_call_at": team.first_call_at,
                 "updated_at": team.updated_at,
             }
         )
@@ -266,14 +292,16 @@ def _allocate(work: Work, team: Team, share: Decimal | None, now: datetime) -> N
     organizations.set_share(work, shares.changed(work, organization, team, share, now))
 
 
-def _check_groups(names: list[str]) -> None:
-    unknown = access_group_exists(names)
-    if unknown:
-        message = f"Unknown access group '{unknown[0]}'"
-        raise InvalidRequestError(message, code="unknown_access_group", param="access_groups")
+def _check_rights(caller: Principal, request: CreateTeam, owner: Owner) -> None:
+    """Credits, and what one buys, are the platform's to give, whoever may make the team (Q-06, Q-08)."""
+    if request.credits_allocated:
+        authorize(caller, Action.CREDITS_ADD, owner)
+    defaults = {name: CreateTeam.model_fields[name].default for name in _PRICING}
+    if any(getattr(request, name) != default for name, default in defaults.items()):
+        authorize(caller, Action.CREDITS_CONFIGURE, owner)
 
 
-def _draft(request: CreateTeam, organization: Organization, now: datetime) -> Team:
+def _draft(request: CreateTeam, access: Access, organization: Organization, now: datetime) -> Team:
     """The team as it will be, but for its key."""
     return Team(
         team_id=request.team_id,
@@ -285,11 +313,15 @@ def _draft(request: CreateTeam, organization: Organization, now: datetime) -> Te
         status_reason=None,
         blocked=False,
         deleting=False,
-        access_groups=tuple(request.access_groups),
+        access_groups=access.groups,
+        models=access.models,
+        default_model=request.default_model,
         budget_mode=request.budget_mode,
         credits_per_dollar=request.credits_per_dollar,
         tokens_per_credit=request.tokens_per_credit,
         cost_markup_percentage=request.cost_markup_percentage,
+        credit_price_usd=request.credit_price_usd,
+        charge_failed_jobs=request.charge_failed_jobs,
         key_id=None,
         key_mask=None,
         created_at=now,
@@ -326,16 +358,31 @@ def _settings_of(team: Team, account: Account, virtual_key: str | None = None) -
         "credits_remaining": account.remaining,
         "status": team.status,
         "access_groups": list(team.access_groups),
+        "model_groups": list(team.model_groups),
+        "default_model": team.default_model,
         "budget_mode": team.budget_mode,
-        "credits_per_dollar": team.credits_per_dollar or DEFAULT_CREDITS_PER_DOLLAR,
+        "credits_per_dollar": team.rate_usd,
         "tokens_per_credit": team.tokens_per_credit or DEFAULT_TOKENS_PER_CREDIT,
         "cost_markup_percentage": team.cost_markup_percentage,
+        "credit_price_usd": team.price_usd,
+        "charge_failed_jobs": team.charge_failed_jobs,
         "credits_source": team.credits_source,
         "tags": list(team.tags),
         "allocated_budget": team.allocated_budget,
         "blocked": team.blocked,
         "created_at": team.created_at,
     }
+
+
+def _credits_of(team: Team, account: Account) -> TeamCredits:
+    return TeamCredits(
+        team_id=team.team_id,
+        organization_id=team.organization_id,
+        credits_allocated=account.allocated,
+        credits_used=account.used,
+        credits_remaining=account.remaining,
+        virtual_key=team.key_mask,
+    )
 
 
 @cache
