@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.support import build, calls
+from tests.support import build, calls, job_images
 from tests.support.api import call, key, problem
 from tests.support.clock import FakeClock
-from tests.support.items import all_items
+from tests.support.items import all_items, put_raw
+from tests.support.stream import insert
 from tollgate.limits.model import Scope
-from tollgate.usage.spend import spent
+from tollgate.usage.spend import Span, spent
+from workers import rollup
 
 NOW = "2026-03-01T12:00:00Z"
 NOTHING = {
@@ -21,6 +23,7 @@ NOTHING = {
     "successful_jobs": 0,
     "completed_jobs": 0,
     "failed_jobs": 0,
+    "cancelled_jobs": 0,
     "total_calls": 0,
     "failed_calls": 0,
     "total_tokens": 0,
@@ -30,6 +33,7 @@ NOTHING = {
     "reasoning_tokens": 0,
     "total_cost_usd": 0,
     "provider_cost_usd": 0,
+    "unbilled_cost_usd": 0,
     "credits_used": 0,
     "avg_cost_per_job": 0,
     "success_rate": 0,
@@ -48,6 +52,7 @@ ALL = NOTHING | {
     "avg_latency_ms": 200,
 }
 DIRECT = {"calls": 2, "tokens": 35, "cost_usd": 0.5, "credits_used": 5}
+RESUME = {"count": 0, "calls": 1, "tokens": 15, "cost_usd": 0.25, "credits_used": 2.5}
 POINT = {"jobs": 0, "calls": 0, "tokens": 0, "cost_usd": 0, "credits_used": 0}
 
 
@@ -107,7 +112,7 @@ def test_a_teams_month(keys: dict[str, str]) -> None:
         "summary": ALL,
         "direct_calls": DIRECT,
         "by_job_type": {"resume": 0},
-        "job_types": {"resume": {"count": 0, "cost_usd": 0.25}},
+        "job_types": {"resume": RESUME},
         "as_of": NOW,
     }
 
@@ -165,9 +170,43 @@ def test_an_organizations_month(keys: dict[str, str]) -> None:
         "direct_calls": {"calls": 3, "tokens": 50, "cost_usd": 0.5, "credits_used": 5},
         "by_team": teams,
         "teams": teams,
-        "by_job_type": {"resume": {"count": 0, "cost_usd": 0.5}},
+        "by_job_type": {"resume": {"count": 0, "calls": 2, "tokens": 30, "cost_usd": 0.5, "credits_used": 5}},
         "as_of": NOW,
     }
+
+
+def jobs(team: str, organization: str, *ends: tuple[str, int, str]) -> None:
+    """Jobs of a team, each at its end: status, credits charged, USD that nobody was."""
+    owner = {"team_id": team, "team_uid": uid_of("team", team), "organization_id": organization}
+    owner |= {"organization_uid": uid_of("organization", organization)}
+    for status, credits, unbilled in ends:
+        job = job_images.ended(job_images.made(**owner), status, credits, Decimal(unbilled))
+        put_raw([job])
+        assert rollup.handler({"Records": [insert(job, 1, "MODIFY")]}, None) == {"batchItemFailures": []}
+
+
+def test_jobs(keys: dict[str, str]) -> None:
+    """Three of four decided ones succeed; the fourth is cancelled, the fifth open (D-29)."""
+    charged, failed = ("completed", 2, "0"), ("failed", 0, "0.125")
+    jobs("acme-dev", "org_acme", charged, charged, charged, failed, ("cancelled", 0, "0"), ("in_progress", 0, "0"))
+    jobs("other-dev", "org_other", charged)
+    split = {"total_jobs": 6, "successful_jobs": 3, "completed_jobs": 3, "failed_jobs": 1, "cancelled_jobs": 1}
+    split |= {"success_rate": 0.75, "unbilled_cost_usd": 0.125, "credits_used": 13.5}
+    # A quarter of a dollar for six jobs, to the next quantum.
+    split |= {"avg_cost_per_job": 0.041666666667}
+    team = usage("/api/teams/acme-dev/usage", period="2026-03")
+    assert (team["summary"], team["direct_calls"]) == (ALL | split, DIRECT)
+    assert team["by_job_type"] == {"resume": 6}
+    assert team["job_types"] == {"resume": RESUME | {"count": 6, "credits_used": 8.5}}
+    whole = usage("/api/organizations/org_acme/usage", period="2026-03")
+    assert (whole["summary"], whole["by_job_type"]) == (team["summary"], team["job_types"])
+    assert whole["by_team"]["acme-dev"]["jobs"] == 6
+    span = {"start_date": "2026-03-01", "end_date": "2026-03-02"}
+    for granularity in ("hour", "day"):
+        points = usage("/api/teams/acme-dev/usage/timeline", **span, granularity=granularity)["points"]
+        assert [point["jobs"] for point in points if point["calls"]] == [6]
+    models = usage("/api/usage", scope="team", id="acme-dev", group_by="model", **SPAN)["groups"]
+    assert {group["key"]: group["usage"]["total_jobs"] for group in models} == {None: 6, "fast": 0, "slow": 0}
 
 
 def unassigned() -> calls.Item:
@@ -310,15 +349,19 @@ def test_a_scope_needs_an_id(keys: dict[str, str]) -> None:
 
 def test_what_was_spent(keys: dict[str, str]) -> None:
     first, quarter = date(2026, 3, 1), Decimal("0.25")
-    assert spent(Scope.PLATFORM, "", first) == 4 * quarter
-    assert spent(Scope.ORGANIZATION, uid_of("organization", "org_acme"), first) == 3 * quarter
-    assert spent(Scope.TEAM, uid_of("team", "acme-dev"), first) == 3 * quarter
-    assert spent(Scope.TEAM, uid_of("team", "acme-dev"), date(2026, 3, 2)) == quarter
-    assert spent(Scope.TEAM, uid_of("team", "acme-dev"), first, model="slow") == quarter
-    assert spent(Scope.KEY, keys["id"], first) == 2 * quarter
-    assert spent(Scope.TAG, "red", first) == 2 * quarter
-    assert spent(Scope.USER, "ann", first) == quarter
-    assert spent(Scope.TEAM_MEMBER, "ann", first, uid_of("team", "acme-dev")) == quarter
-    assert spent(Scope.TEAM_MEMBER, "ann", first, uid_of("team", "acme-prod")) == 0
-    assert spent(Scope.ORGANIZATION_MEMBER, "ann", first, uid_of("organization", "org_acme")) == quarter
-    assert spent(Scope.CUSTOMER, "c/1", first) == quarter
+    team, organization = uid_of("team", "acme-dev"), uid_of("organization", "org_acme")
+    expected = {
+        Span(Scope.PLATFORM, "", first): 4 * quarter,
+        Span(Scope.ORGANIZATION, organization, first): 3 * quarter,
+        Span(Scope.TEAM, team, first): 3 * quarter,
+        Span(Scope.TEAM, team, date(2026, 3, 2)): quarter,
+        Span(Scope.TEAM, team, first, model="slow"): quarter,
+        Span(Scope.KEY, keys["id"], first): 2 * quarter,
+        Span(Scope.TAG, "red", first): 2 * quarter,
+        Span(Scope.USER, "ann", first): quarter,
+        Span(Scope.TEAM_MEMBER, "ann", first, team): quarter,
+        Span(Scope.TEAM_MEMBER, "ann", first, uid_of("team", "acme-prod")): 0,
+        Span(Scope.ORGANIZATION_MEMBER, "ann", first, organization): quarter,
+        Span(Scope.CUSTOMER, "c/1", first): quarter,
+    }
+    assert dict(zip(expected, spent(list(expected)), strict=True)) == expected

@@ -58,9 +58,9 @@ def test_wildcards_mean_what_fnmatch_says(wildcard: str, alias: str) -> None:
 
 
 def test_a_hostile_wildcard_costs_nothing() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not allows(["*a" * 127 + "b"], "a" * 255, {})
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < 0.05
 
 
 def test_visible_needs_every_level() -> None:

@@ -24,7 +24,7 @@ from tests.support import calls, docs
 from tests.support.api import FUNCTIONS, call
 from tests.support.docs import ROOT
 from tests.support.environment import empty_table
-from tests.support.items import all_items
+from tests.support.items import all_items, raw_items
 from tests.support.ports import free_port
 from tests.support.requests import CANARY, REQUESTS, World
 from tests.support.sessions import log_in
@@ -33,6 +33,7 @@ from tollgate.metering import counters, records
 from tollgate.metering.model import Call, Entitlement
 from tollgate.table import keys
 from tollgate.telemetry import Event
+from tollgate.webhooks.watcher import EventWatcher
 from workers import close_days
 
 DATA_MODEL = (ROOT / "docs/data-model.md").read_text()
@@ -42,7 +43,15 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 KEYS = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "DUEPK", "DUESK")
 ABSENT = "–"  # noqa: RUF001 (the chart's own sign)
 # Values of builders' arguments, and what the module is made of.
-NO_KEYS = {"PLATFORM", "NO_ORGANIZATION", "SWEEP_PARTITIONS", "REFILL_PARTITIONS", "encoded", "shard_of"}
+NO_KEYS = {
+    "PLATFORM",
+    "NO_ORGANIZATION",
+    "SWEEP_PARTITIONS",
+    "REFILL_PARTITIONS",
+    "ZOMBIE_PARTITIONS",
+    "encoded",
+    "shard_of",
+}
 # Where ranges of sort keys end.
 NO_KEYS |= {"usage_days_end", "usage_hours_end", "usage_teams_end"}
 
@@ -68,6 +77,7 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         "GSI1SK": k.by_creation("{created_at}", "{organization_id}"),
     }
     by_creation = k.by_creation("{created_at}", "{team_id}")
+    entry = {"PK": k.account("{owner_uid}"), "SK": k.transaction("{transaction_id}")}
     team = {"PK": k.team("{team_id}"), "SK": k.ENTITY, "GSI1PK": k.teams_of("{organization_uid}")}
     team |= {"GSI1SK": by_creation, "GSI2PK": k.TEAMS, "GSI2SK": by_creation}
     refilled = {"DUEPK": k.refill("{partition}"), "DUESK": "{due}"}
@@ -77,6 +87,11 @@ def chart(k: Any) -> list[tuple[str, Row]]:
     account = {"PK": k.account("{team_uid}"), "SK": k.counter(), "DUEPK": k.sweep("{partition}"), "DUESK": "{due}"}
     call = {"PK": k.call("{hold_id}"), "SK": k.ENTITY}
     call |= {"GSI1PK": k.calls_of("{team_uid}", "{day}"), "GSI1SK": "{call_id}"}
+    in_job = call | {"GSI2PK": k.calls_in("{job_id}"), "GSI2SK": "{call_id}"}
+    job = {"PK": k.job("{job_id}"), "SK": k.ENTITY, "GSI1PK": k.jobs_of("{team_uid}"), "GSI1SK": "{job_id}"}
+    job |= {"GSI2PK": k.jobs_of("{team_uid}", "{status}"), "GSI2SK": "{job_id}"}
+    job |= {"DUEPK": k.zombies("{partition}"), "DUESK": "{due}"}
+    job_counter = account | {"PK": k.account("{job_id}")}
     credential = {"PK": k.credential("{credential_id}"), "SK": k.ENTITY}
     by_creation = k.by_creation("{created_at}", "{credential_id}")
     credential |= {"GSI1PK": k.credentials_of("{organization_uid}"), "GSI1SK": by_creation}
@@ -108,14 +123,19 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("metadata", {"PK": k.team("{team_id}"), "SK": k.METADATA}),
         ("key", key),
         ("account", account),
-        ("transaction", {"PK": k.account("{owner_uid}"), "SK": k.transaction("{transaction_id}")}),
+        ("transaction", entry | {"GSI1PK": k.ledger_of("{organization_uid}"), "GSI1SK": "{transaction_id}"}),
+        ("transaction", entry),
         ("booked", {"PK": k.account("{owner_uid}"), "SK": k.booked("{cause}", "{which}")}),
         ("idempotent", {"PK": k.idempotent("{digest}"), "SK": k.ENTITY}),
         ("call", call),
+        ("call", in_job),
+        ("job", job),
+        ("job_counter", job_counter),
         ("model", {"PK": k.CATALOGUE, "SK": k.model("{alias}")}),
         ("access_group", {"PK": k.CATALOGUE, "SK": k.access_group("{group_name}")}),
         ("catalogue_version", {"PK": k.CATALOGUE, "SK": k.CATALOGUE_VERSION}),
         ("group_link", {"PK": k.group_members("{group_name}"), "SK": k.team("{team_id}")}),
+        ("model_link", {"PK": k.model_users("{alias}"), "SK": k.team("{team_id}")}),
         ("provider_credential", credential),
         ("credential_pointer", pointers | {"SK": k.active_credential("{provider}")}),
         ("credential_pointer", pointers | {"SK": k.credential_name("{credential_name}")}),
@@ -124,6 +144,7 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("alert_rule", alert_rule),
         ("alert", alert),
         ("metadata", {"PK": k.key("{key_id}"), "SK": k.METADATA}),
+        ("metadata", {"PK": k.model("{alias}"), "SK": k.METADATA}),
         ("metadata", {"PK": k.user("{user_id}"), "SK": k.METADATA}),
         ("user", {"PK": k.user("{user_id}"), "SK": k.ENTITY, "GSI1PK": k.USERS, "GSI1SK": created("{user_id}")}),
         ("user", admin),
@@ -137,6 +158,24 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("tag", {"PK": k.CATALOGUE, "SK": k.tag("{tag}")}),
         ("customer", customer),
         ("budget", budget),
+        *_of_offboarding(k),
+    ]
+
+
+def _of_offboarding(k: Any) -> list[tuple[str, Row]]:
+    """Webhooks with their events, and what is left of what was deleted."""
+    created = k.by_creation("{created_at}", "{webhook_id}")
+    webhook = {"PK": k.webhook("{webhook_id}"), "SK": k.ENTITY, "GSI1PK": k.webhooks_of("{owner_uid}")}
+    webhook |= {"GSI1SK": created, "GSI2PK": k.WEBHOOKS, "GSI2SK": created}
+    due = {"DUESK": "{due_at}"}
+    deleted = k.by_creation("{deleted_at}", "{uid}")
+    deletion = {"PK": k.deletion("{uid}"), "SK": k.ENTITY, "GSI1SK": deleted, "DUEPK": k.DELETIONS} | due
+    of_team = {"GSI1PK": k.DELETED_TEAMS, "GSI2PK": k.deleted_teams_of("{organization_uid}"), "GSI2SK": deleted}
+    return [
+        ("webhook", webhook),
+        ("event", {"PK": k.event("{event_id}"), "SK": k.ENTITY, "DUEPK": k.DELIVERIES} | due),
+        ("deletion", deletion | of_team),
+        ("deletion", deletion | {"GSI1PK": k.DELETED_ORGANIZATIONS}),
     ]
 
 
@@ -161,6 +200,7 @@ def _usage(k: Any) -> list[tuple[str, Row]]:
         ("usage", {"PK": owner, "SK": hour} | of_organization | {"GSI1SK": hour}),
         ("usage", {"PK": owner, "SK": hour}),
         *(("usage", {"PK": k.usage_of(scope, name), "SK": day}) for scope, name in scopes.items()),
+        ("usage", {"PK": owner, "SK": k.USAGE_TOTAL}),
         ("usage_names", {"PK": owner, "SK": k.usage_names("{month}")}),
         ("usage_sum", {"PK": organization, "SK": whole}),
         ("usage_sum", {"PK": organization, "SK": k.usage_team("{day}", "{owner_uid}")}),
@@ -208,7 +248,7 @@ def test_real_items_are_in_the_chart() -> None:
     log_in("vera@example.com", CANARY)
     log_in("nobody@example.com")
     seen = set()
-    for item in [*all_items(), *_items_of_a_call(), *_items_of_usage()]:
+    for item in [*all_items(), *_items_of_a_call(), *_items_of_usage(), *_items_of_events()]:
         rows = [row for kind, row in chart(keys) if kind == item["kind"]]
         assert any(_fits(item, row) for row in rows), item
         seen.add(item["kind"])
@@ -235,6 +275,14 @@ def _items_of_a_call() -> list[dict[str, Any]]:
     record = {name: value["S"] for name, value in records.record_item(call).items() if "S" in value}
     account = {"kind": "account", "PK": keys.account("uid"), "SK": keys.counter()}
     return [record, account | {"DUEPK": counters.queue_of("uid"), "DUESK": counters.due(1)}]
+
+
+def _items_of_events() -> list[dict[str, Any]]:
+    """What the stream's consumer writes when it sees the world's job."""
+    (job,) = [item for item in raw_items() if item["kind"]["S"] == "job"]
+    seen = EventWatcher().see([{"dynamodb": {"SequenceNumber": "1", "NewImage": job}}])
+    assert (seen.failed, seen.raised) == (None, 1)
+    return [item for item in all_items() if item["kind"] == "event"]
 
 
 def _items_of_usage() -> list[dict[str, Any]]:

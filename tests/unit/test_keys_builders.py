@@ -18,6 +18,7 @@ BUILDERS: list[Callable[[str], str]] = [
     keys.model,
     keys.access_group,
     keys.group_members,
+    keys.model_users,
     keys.active_credential,
     keys.credential_name,
 ]

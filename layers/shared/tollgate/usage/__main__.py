@@ -29,17 +29,21 @@ def main() -> int:
 
 
 async def rebuild(first: date, last: date, owners: list[str]) -> int:
-    """The exit code: 1 if calls could not be counted, or buckets kept changing."""
+    """The exit code: 1 if calls or jobs could not be counted, or buckets kept changing."""
     table_name, left = os.environ["TABLE_NAME"], 0
     region = os.environ.get("AWS_REGION") or os.environ["AWS_DEFAULT_REGION"]
     async with aclosing(DynamoDB(region, os.environ.get("DYNAMODB_ENDPOINT_URL"))) as db:
         work = Rebuild(db, table_name, Names(table_name), time.time())
+        seen: set[str] = set()
         for day in _days(first, last):
             for owner in sorted(owners or await work.owners(day)):
+                seen.add(owner)
                 done = await work.day(owner, day)
                 left += done.failed + done.busy
                 if done.counted or done.repaired or done.failed or done.busy:
                     sys.stdout.write(f"{day} {owner}: {done}\n")
+        for owner in sorted(seen):
+            left += not await work.jobs(owner)
     return 1 if left else 0
 
 

@@ -31,7 +31,14 @@ ATTRIBUTES = {
     "jobs": "jb",
     "jobs_successful": "js",
     "jobs_failed": "jf",
+    "jobs_cancelled": "jc",
+    "unbilled_usd": "ub",
 }
+# How a job may end, and what that is counted as.
+_ENDS = {"completed": "jobs_successful", "failed": "jobs_failed", "cancelled": "jobs_cancelled"}
+
+
+_NAMES = tuple(ATTRIBUTES.values())
 
 
 class Figures(NamedTuple):
@@ -39,7 +46,8 @@ class Figures(NamedTuple):
 
     ``errors`` are calls that failed, ``interrupted`` those whose process died, ``estimated`` those whose tokens we
     counted ourselves. ``cached_tokens`` are part of the input, ``reasoning_tokens`` of the output. The sums of
-    milliseconds go with the number of calls that had such a figure. Jobs are counted when they end.
+    milliseconds go with the number of calls that had such a figure. ``jobs`` are those that were made, open ones too
+    (D-29); the split is by how they ended. ``unbilled_usd`` is what jobs cost that were not charged (Q-57).
     """
 
     calls: Decimal = ZERO
@@ -60,6 +68,8 @@ class Figures(NamedTuple):
     jobs: Decimal = ZERO
     jobs_successful: Decimal = ZERO
     jobs_failed: Decimal = ZERO
+    jobs_cancelled: Decimal = ZERO
+    unbilled_usd: Decimal = ZERO
 
     def __add__(self, other: Figures) -> Figures:  # type: ignore[override]
         """The sum figure by figure, not one tuple after the other."""
@@ -78,13 +88,15 @@ NOTHING = Figures()
 
 
 def total(parts: Iterable[Figures]) -> Figures:
-    """The sum of all parts."""
-    return sum(parts, NOTHING)
+    """The sum of all parts: column by column, which takes a fraction of the time of adding one to the other."""
+    columns = list(zip(*parts, strict=True))
+    return Figures(*[sum(column, ZERO) for column in columns]) if columns else NOTHING
 
 
 def of_bucket(item: Image) -> Figures:
     """The figures of a bucket as DynamoDB gives it."""
-    return Figures(*[Decimal(item[name]["N"]) if name in item else ZERO for name in ATTRIBUTES.values()])
+    find = item.get
+    return Figures(*[Decimal(found["N"]) if (found := find(name)) else ZERO for name in _NAMES])
 
 
 def of_call(call: Image) -> Figures:
@@ -109,6 +121,20 @@ def of_call(call: Image) -> Figures:
         first_token_ms=first_token,
         first_token_calls=one if "first_token_ms" in call else ZERO,
     )
+
+
+MADE = Figures(jobs=Decimal(1))
+
+
+def has_ended(job: Image) -> bool:
+    """Whether a job's item, as it stands in an image, is at its end."""
+    return text(job, "status") in _ENDS
+
+
+def of_ended_job(job: Image) -> Figures:
+    """What the end of a job adds: how it ended, what it was charged, what of its cost was not (Q-17, Q-57)."""
+    ended = {_ENDS[text(job, "status") or ""]: Decimal(1)}
+    return Figures(**ended, credits=number(job, "credits_charged"), unbilled_usd=number(job, "unbilled_cost_usd"))
 
 
 def number(item: Image, name: str) -> Decimal:

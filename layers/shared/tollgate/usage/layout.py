@@ -1,9 +1,10 @@
-"""Where usage is counted: the buckets that a call belongs to, and the queries that sum what was spent. Pure.
+"""Where usage is counted: the buckets that a call or a job belongs to, and the queries that sum what was spent. Pure.
 
 The hot path, the stream consumer and the rebuild share it, so it imports neither pydantic nor PynamoDB. A bucket is one
 scope (an owner, key, user, customer, tag or project) on one day for one owner, model, provider and job type. The owner
 is whom a call's record lies under: its team, else its organization, else the platform. Months are sums of days. What an
-organization or the platform used is the sum of its owners' buckets, found by an index.
+organization or the platform used is the sum of its owners' buckets, found by an index. What is said of a job as a whole
+stands in a bucket of its type without model and provider.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ WITHIN = {Scope.TEAM_MEMBER: "owner_uid", Scope.ORGANIZATION_MEMBER: "organizati
 
 @dataclass(frozen=True, slots=True)
 class Dimensions:
-    """By what a bucket is told apart within its scope and day; ``job_type`` None: calls outside jobs."""
+    """By what a bucket is told apart within its scope and day; ``job_type`` None: calls outside jobs.
+
+    ``model`` and ``provider`` are empty in the buckets of jobs themselves.
+    """
 
     model: str
     provider: str
@@ -111,6 +115,33 @@ def buckets_of(call: Image, dimensions: Dimensions) -> Iterator[Bucket]:
         yield _scope_day(keys.USAGE_TAG, tag, owner, day, dimensions)
 
 
+def day_of_job(job: Image) -> str:
+    """The day of a job, ``YYYY-MM-DD``: that of its creation, in UTC (D-26)."""
+    return (text(job, "created_at") or "")[:10]
+
+
+def dimensions_of_job(job: Image) -> Dimensions:
+    return Dimensions("", "", text(job, "job_type") or "unknown")
+
+
+def buckets_of_job(job: Image, dimensions: Dimensions) -> Iterator[Bucket]:
+    """Every bucket that a job belongs to: its owner's day and hour, and the day of the key that made it.
+
+    Not its user: that is a name that the client gives.
+    """
+    owner, day = owner_of(job), day_of_job(job)
+    yield _owner_day(owner, day, dimensions)
+    yield _owner_hour(owner, (text(job, "created_at") or "")[:13])
+    key_id = text(job, "key_id")
+    if key_id is not None:
+        yield _scope_day(keys.USAGE_KEY, key_id, owner, day, dimensions)
+
+
+def total_of(owner: Owner) -> Bucket:
+    """What an owner's jobs come to since it exists."""
+    return Bucket(keys.usage_of(keys.USAGE_OWNER, owner.uid), keys.USAGE_TOTAL, _owned(owner))
+
+
 def _owner_day(owner: Owner, day: str, dimensions: Dimensions) -> Bucket:
     sk = keys.usage_day(day, owner.uid, dimensions.digest)
     texts = {"day": day, **_named(dimensions), **_owned(owner), **_listed(owner, sk)}
@@ -132,8 +163,8 @@ def _scope_day(scope: str, name: str, owner: Owner, day: str, dimensions: Dimens
 
 
 def _named(dimensions: Dimensions) -> dict[str, str]:
-    named = {"model": dimensions.model, "provider": dimensions.provider}
-    return named if dimensions.job_type is None else {**named, "job_type": dimensions.job_type}
+    named = {"model": dimensions.model, "provider": dimensions.provider, "job_type": dimensions.job_type}
+    return {name: value for name, value in named.items() if value}
 
 
 def _owned(owner: Owner) -> dict[str, str]:

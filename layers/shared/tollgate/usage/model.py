@@ -100,10 +100,13 @@ class DirectCalls(ResponseModel):
 
 
 class JobTypeUsage(ResponseModel):
-    """``count`` is jobs that ended; ``cost_usd`` is of all their calls."""
+    """``count`` is the jobs that were made; calls, tokens and cost are of all their calls."""
 
     count: int
+    calls: int
+    tokens: int
     cost_usd: Amount
+    credits_used: Amount
 
 
 class OwnerUsage(ResponseModel):
@@ -117,7 +120,9 @@ class OwnerUsage(ResponseModel):
 class UsageTotals(ResponseModel):
     """Everything in the period, calls outside jobs included; jobs and their split are jobs only (Q-18).
 
-    ``completed_jobs`` is the API reference's name of ``successful_jobs`` (D-27). ``provider_cost_usd`` is shown to the
+    ``total_jobs`` are all that were made in the period, open ones too; ``success_rate`` is the successful ones of those
+    that succeeded or failed (D-29). ``completed_jobs`` is the API reference's name of ``successful_jobs`` (D-27).
+    ``unbilled_cost_usd`` is what jobs cost that were not charged (Q-57). ``provider_cost_usd`` is shown to the
     platform's own people only.
     """
 
@@ -125,6 +130,7 @@ class UsageTotals(ResponseModel):
     successful_jobs: int
     completed_jobs: int
     failed_jobs: int
+    cancelled_jobs: int
     total_calls: int
     failed_calls: int
     total_tokens: int
@@ -134,6 +140,7 @@ class UsageTotals(ResponseModel):
     reasoning_tokens: int
     total_cost_usd: Amount
     provider_cost_usd: Amount | None
+    unbilled_cost_usd: Amount
     credits_used: Amount
     avg_cost_per_job: Amount
     success_rate: Amount
@@ -142,11 +149,13 @@ class UsageTotals(ResponseModel):
     @classmethod
     def of(cls, figures: Figures, job_cost_usd: Decimal, *, inside: bool) -> UsageTotals:
         """``job_cost_usd`` is what the calls of jobs cost; ``inside``: the reader is of the platform itself."""
+        decided = figures.jobs_successful + figures.jobs_failed
         return cls(
             total_jobs=int(figures.jobs),
             successful_jobs=int(figures.jobs_successful),
             completed_jobs=int(figures.jobs_successful),
             failed_jobs=int(figures.jobs_failed),
+            cancelled_jobs=int(figures.jobs_cancelled),
             total_calls=int(figures.calls),
             failed_calls=int(figures.errors),
             total_tokens=int(figures.tokens),
@@ -156,9 +165,10 @@ class UsageTotals(ResponseModel):
             reasoning_tokens=int(figures.reasoning_tokens),
             total_cost_usd=figures.cost_usd,
             provider_cost_usd=figures.provider_cost_usd if inside else None,
+            unbilled_cost_usd=figures.unbilled_usd,
             credits_used=figures.credits,
             avg_cost_per_job=money.quantise(job_cost_usd / figures.jobs) if figures.jobs else money.ZERO,
-            success_rate=money.ratio(figures.jobs_successful, figures.jobs) or money.ZERO,
+            success_rate=money.ratio(figures.jobs_successful, decided) or money.ZERO,
             avg_latency_ms=int(figures.latency_ms / figures.latency_calls) if figures.latency_calls else 0,
         )
 

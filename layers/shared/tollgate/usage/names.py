@@ -17,7 +17,7 @@ _OTHER = Dimensions("other", "other")
 class Names:
     """Which dimensions have buckets of their own. Whatever was admitted, or refused, stays so for the month.
 
-    So a rebuild finds the same buckets, and a reader of a month reads at most ``MOST`` + 2 of them a day. What was
+    So a rebuild finds the same buckets, and a reader of a month reads at most ``MOST`` + 3 of them a day. What was
     learnt is kept in memory, so it costs a write for each new name and process.
     """
 
@@ -37,7 +37,8 @@ class Names:
             if await self._admit(db, owner_uid, month, dimensions.digest):
                 return dimensions
             self._refused.add(refused)
-        return replace(_OTHER, job_type=dimensions.job_type and _OTHER.model)
+        own = _OTHER if dimensions.model else dimensions
+        return replace(own, job_type=dimensions.job_type and _OTHER.model)
 
     async def _admit(self, db: DynamoDB, owner_uid: str, month: str, digest: str) -> bool:
         try:

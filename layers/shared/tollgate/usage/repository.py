@@ -11,7 +11,9 @@ from tollgate.table import keys
 from tollgate.table.base import GSI1, GSI2
 from tollgate.usage.days import state_of
 from tollgate.usage.figures import Figures, Image, of_bucket, text
-from tollgate.usage.reading import Range, read
+from tollgate.usage.reading import Range, read, read_items
+
+_WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ def of_organization(organization_uid: str, first: date, last: date) -> Whole:
     closed = keys.usage_of(keys.USAGE_ORGANIZATION, organization_uid)
     runs = _runs(first, last)
     sums = [run for run, is_closed in runs if is_closed]
-    opened = [_days(keys.usage_in(organization_uid), run, GSI1) for run, is_closed in runs if not is_closed]
+    partition = keys.usage_in(organization_uid)
+    opened = [one for run, is_closed in runs if not is_closed for one in _open_days(partition, run, GSI1)]
     teams = [Range(closed, keys.usage_team(str(run[0])), keys.usage_teams_end(str(run[-1]))) for run in sums]
     found = read([*opened, *(_days(closed, run) for run in sums), *teams])
     from_owners, by_dimensions = _used_of(found[: len(opened)]), _used_of(found[len(opened) : -len(teams) or None])
@@ -70,8 +73,19 @@ def of_platform(first: date, last: date) -> list[Used]:
     return _all(ranges)
 
 
+def jobs_of_owners(owner_uids: Sequence[str]) -> int:
+    """How many jobs the owners have made since they exist: one item for each."""
+    pairs = [(keys.usage_of(keys.USAGE_OWNER, uid), keys.USAGE_TOTAL) for uid in owner_uids]
+    return sum(int(of_bucket(item).jobs) for item in read_items(pairs))
+
+
 def _days(partition: str, run: list[date], index: str | None = None) -> Range:
     return Range(partition, keys.usage_day(str(run[0])), keys.usage_days_end(str(run[-1])), index)
+
+
+def _open_days(partition: str, run: list[date], index: str) -> list[Range]:
+    """Many buckets: read a week at a time, and the weeks side by side."""
+    return [_days(partition, run[start : start + _WEEK], index) for start in range(0, len(run), _WEEK)]
 
 
 def _hours(partition: str, first: date, last: date, index: str | None = None) -> Range:

@@ -1,8 +1,9 @@
-"""Counts calls into their buckets, each exactly once, however often and in whatever order they are delivered.
+"""Counts calls and jobs into their buckets, each exactly once, however often and in whatever order they are delivered.
 
-A transaction marks calls as counted and adds what they used to their buckets, all or nothing. A call that is marked
-already cancels it, is left out, and the rest is sent again. No sequence number is looked at, so redelivery, reordering,
-bisected batches, split shards, crashes and several consumers at once change nothing.
+A transaction marks what is counted and adds it to its buckets, all or nothing. What is marked already cancels it, is
+left out, and the rest is sent again. No sequence number is looked at, so redelivery, reordering, bisected batches,
+split shards, crashes and several consumers at once change nothing. A job is counted twice, under two marks: that it was
+made, and how it ended.
 """
 
 from __future__ import annotations
@@ -20,18 +21,27 @@ from tollgate.aws.dynamodb import DynamoDB, TransactionCancelledError
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.usage import figures
 from tollgate.usage.days import Days
-from tollgate.usage.figures import Figures, Image
+from tollgate.usage.figures import Figures, Image, text
 from tollgate.usage.layout import (
     BUCKET_KIND,
     Bucket,
+    Dimensions,
     Owner,
     buckets_of,
+    buckets_of_job,
     day_of,
+    day_of_job,
     dimensions_of,
+    dimensions_of_job,
     owner_of,
+    total_of,
 )
 from tollgate.usage.names import Names
 
+JOB_KIND = "job"
+# The marks: of a call, or of a job that was made; and of a job that has ended.
+MADE_MARK = "rolled"
+END_MARK = "rolled_end"
 # What a transaction takes, marks and buckets together.
 MOST_WRITES = 100
 # Conflicts with other consumers after which a transaction is sent in halves.
@@ -46,10 +56,11 @@ Key = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A call as it will be counted. ``delivery`` is what the caller knows it by."""
+    """A call, the making of a job or its end, as it will be counted. ``delivery`` is what the caller knows it by."""
 
     delivery: str
     key: Key
+    mark: str
     owner: Owner
     day: str
     figures: Figures
@@ -57,55 +68,71 @@ class Counted:
 
 
 class Rollup:
-    """Counts call records. Any number may run at once, on the same calls."""
+    """Counts call records and jobs. Any number may run at once, on the same ones.
+
+    ``written`` sums what this one has counted.
+    """
 
     def __init__(self, db: DynamoDB, table_name: str, names: Names) -> None:
+        self.written = figures.NOTHING
         self._db = db
         self._table = table_name
         self._names = names
         self._days = Days(db, table_name)
 
-    async def count(self, calls: Iterable[tuple[str, Image]]) -> set[str]:
-        """Counts call records that come with a name for their delivery; the names of those that could not be.
+    async def count(self, records: Iterable[tuple[str, Image]]) -> set[str]:
+        """Counts call records and jobs that come with a name for their delivery; the names of those that could not be.
 
         A record that cannot be understood, and one that the table refuses, fail alone.
         """
         failed: set[str] = set()
         by_owner: dict[str, list[Counted]] = defaultdict(list)
-        for delivery, image in calls:
+        for delivery, image in records:
             try:
-                counted = await self._understood(delivery, image)
+                understood = await self._understood(delivery, image)
             except (KeyError, ValueError, TypeError, InvalidOperation, StoreUnavailableError):
                 failed.add(delivery)
             else:
-                by_owner[counted.owner.uid].append(counted)
+                for counted in understood:
+                    by_owner[counted.owner.uid].append(counted)
         if not by_owner:
             return failed
-        await self._days.touch_late({call.day for own in by_owner.values() for call in own}, time.time())
-        # Buckets of different owners are different items: only calls of one owner could conflict.
+        await self._days.touch_late({one.day for own in by_owner.values() for one in own}, time.time())
+        # Buckets of different owners are different items: only records of one owner could conflict.
         side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
         async with asyncio.TaskGroup() as group:
             parts = [group.create_task(self._count_owner(own, side_by_side)) for own in by_owner.values()]
         return failed.union(*(part.result() for part in parts))
 
-    async def _understood(self, delivery: str, image: Image) -> Counted:
-        owner, day = owner_of(image), day_of(image)
-        time.strptime(day, "%Y-%m-%d")
-        dimensions = await self._names.admitted(self._db, owner.uid, day, dimensions_of(image))
-        return Counted(
-            delivery=delivery,
-            key={"PK": dict(image["PK"]), "SK": dict(image["SK"])},
-            owner=owner,
-            day=day,
-            figures=figures.of_call(image),
-            buckets=tuple(buckets_of(image, dimensions)),
-        )
+    async def _understood(self, delivery: str, image: Image) -> list[Counted]:
+        """What has to be counted of a record: nothing that its image shows to be marked already."""
+        owner = owner_of(image)
+        if text(image, "kind") == JOB_KIND:
+            day = day_of_job(image)
+            dimensions = await self._admitted(owner, day, dimensions_of_job(image))
+            buckets = (*buckets_of_job(image, dimensions), total_of(owner))
+            parts = {MADE_MARK: figures.MADE}
+            parts |= {END_MARK: figures.of_ended_job(image)} if figures.has_ended(image) else {}
+        else:
+            day = day_of(image)
+            buckets = tuple(buckets_of(image, await self._admitted(owner, day, dimensions_of(image))))
+            parts = {MADE_MARK: figures.of_call(image)}
+        key = {"PK": dict(image["PK"]), "SK": dict(image["SK"])}
+        return [
+            Counted(delivery, key, mark, owner, day, part, buckets) for mark, part in parts.items() if mark not in image
+        ]
 
-    async def _count_owner(self, calls: list[Counted], side_by_side: asyncio.Semaphore) -> set[str]:
+    async def _admitted(self, owner: Owner, day: str, dimensions: Dimensions) -> Dimensions:
+        time.strptime(day, "%Y-%m-%d")
+        return await self._names.admitted(self._db, owner.uid, day, dimensions)
+
+    async def _count_owner(self, own: list[Counted], side_by_side: asyncio.Semaphore) -> set[str]:
         async with side_by_side:
             failed: set[str] = set()
-            for part in _fitting(calls):
-                failed |= await self._write(part)
+            # A transaction may touch an item once: both marks of a job go into different ones.
+            for mark in (MADE_MARK, END_MARK):
+                for part in _fitting(one for one in own if one.mark == mark):
+                    failed |= await self._write(part)
             return failed
 
     async def _write(self, calls: list[Counted]) -> set[str]:
@@ -146,6 +173,7 @@ class Rollup:
                     raise
                 calls = [call for index, call in enumerate(calls) if index not in marked]
             else:
+                self.written += figures.total(call.figures for call in calls)
                 return
 
     def _writes(self, calls: list[Counted]) -> list[dict[str, Any]]:
@@ -159,9 +187,9 @@ class Rollup:
         return {
             "TableName": self._table,
             "Key": call.key,
-            "UpdateExpression": "SET #rolled = :yes",
-            "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(#rolled)",
-            "ExpressionAttributeNames": {"#rolled": "rolled"},
+            "UpdateExpression": "SET #mark = :yes",
+            "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(#mark)",
+            "ExpressionAttributeNames": {"#mark": call.mark},
             "ExpressionAttributeValues": {":yes": {"BOOL": True}},
         }
 
@@ -197,7 +225,7 @@ def merged(calls: Iterable[Counted]) -> dict[Bucket, Figures]:
     return sums
 
 
-def _fitting(calls: list[Counted]) -> Iterator[list[Counted]]:
+def _fitting(calls: Iterable[Counted]) -> Iterator[list[Counted]]:
     """The calls in parts that fit a transaction each, a call told once."""
     part: list[Counted] = []
     buckets: set[tuple[str, str]] = set()

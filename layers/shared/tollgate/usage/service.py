@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from datetime import date, datetime
 from functools import cache
 from typing import TypeVar
 
 from tollgate.auth.policy import Action
 from tollgate.auth.principal import Principal
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.money import ZERO
 from tollgate.organizations import access as organization_access
 from tollgate.table import keys
 from tollgate.teams import access as team_access
@@ -40,7 +38,7 @@ from tollgate.usage.model import (
 from tollgate.usage.repository import Used
 
 # Calls of an organization's keys that belong to no team; no team can have that id.
-_NO_TEAM = "Unassigned"
+NO_TEAM = "Unassigned"
 
 K = TypeVar("K", bound=Hashable)
 
@@ -53,9 +51,13 @@ class UsageService:
 
     def of_team(self, caller: Principal, team_id: str, period: str) -> TeamUsage:
         team = team_access.reachable(caller, team_id, Action.USAGE_READ)
+        return self.in_team(caller, team_id, team.uid, team.created_at, period)
+
+    def in_team(self, caller: Principal, team_id: str, uid: str, created_at: datetime, period: str) -> TeamUsage:
+        """The same of a team by its uid, whether it is still there or not; the right was checked."""
         now = self.clock()
-        days = days_of_period(period, team.created_at, now.date())
-        used = repository.of_scope(keys.USAGE_OWNER, team.uid, days.first, days.last)
+        days = days_of_period(period, created_at, now.date())
+        used = repository.of_scope(keys.USAGE_OWNER, uid, days.first, days.last)
         job_types = job_types_of(used)
         return TeamUsage(
             team_id=team_id,
@@ -69,10 +71,16 @@ class UsageService:
 
     def of_organization(self, caller: Principal, organization_id: str, period: str) -> OrganizationUsageReport:
         organization = organization_access.reachable(caller, organization_id, Action.USAGE_READ_ORGANIZATION)
+        return self.in_organization(caller, organization_id, organization.uid, organization.created_at, period)
+
+    def in_organization(
+        self, caller: Principal, organization_id: str, uid: str, created_at: datetime, period: str
+    ) -> OrganizationUsageReport:
+        """The same of an organization by its uid, whether it is still there or not; the right was checked."""
         now = self.clock()
-        days = days_of_period(period, organization.created_at, now.date())
-        whole = repository.of_organization(organization.uid, days.first, days.last)
-        by_team = grouped(whole.by_owner, lambda used: used.team_id or _NO_TEAM)
+        days = days_of_period(period, created_at, now.date())
+        whole = repository.of_organization(uid, days.first, days.last)
+        by_team = grouped(whole.by_owner, lambda used: used.team_id or NO_TEAM)
         teams = {team_id: _owner_usage(figures) for team_id, figures in sorted(by_team.items())}
         return OrganizationUsageReport(
             organization_id=organization_id,
@@ -140,20 +148,25 @@ def direct_calls_of(used: Iterable[Used]) -> DirectCalls:
 
 def job_types_of(used: Iterable[Used]) -> dict[str, JobTypeUsage]:
     """By job type, in the order of their names."""
-    sums: dict[str, tuple[int, Decimal]] = defaultdict(lambda: (0, ZERO))
-    for one in used:
-        if one.job_type is not None:
-            count, cost = sums[one.job_type]
-            sums[one.job_type] = count + int(one.figures.jobs), cost + one.figures.cost_usd
-    return {name: JobTypeUsage(count=count, cost_usd=cost) for name, (count, cost) in sorted(sums.items())}
+    found = grouped((one for one in used if one.job_type is not None), lambda one: one.job_type or "")
+    return {
+        name: JobTypeUsage(
+            count=int(figures.jobs),
+            calls=int(figures.calls),
+            tokens=int(figures.tokens),
+            cost_usd=figures.cost_usd,
+            credits_used=figures.credits,
+        )
+        for name, figures in sorted(found.items())
+    }
 
 
 def grouped(used: Iterable[Used], key: Callable[[Used], K]) -> dict[K, Figures]:
     """Sums by whatever ``key`` gives."""
-    sums: dict[K, Figures] = defaultdict(lambda: NOTHING)
+    groups: dict[K, list[Figures]] = defaultdict(list)
     for one in used:
-        sums[key(one)] += one.figures
-    return dict(sums)
+        groups[key(one)].append(one.figures)
+    return {name: total(figures) for name, figures in groups.items()}
 
 
 def _owner_usage(figures: Figures) -> OwnerUsage:
