@@ -37,6 +37,7 @@ class Settings:
     code: Path = ROOT / "functions"
     layer: Path = ROOT / "layers" / "shared"
     cursor_secret: str = field(default_factory=lambda: secrets.token_hex(32))
+    session_secret: str = field(default_factory=lambda: secrets.token_hex(32))
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -64,6 +65,8 @@ class Settings:
         values = {
             "MASTER_KEY_SHA256": hashlib.sha256(self.master_key.encode()).hexdigest(),
             "CURSOR_SECRET": self.cursor_secret,
+            "SESSION_SECRET": self.session_secret,
+            "OPEN_SETUP": "true",
             "LITELLM_COMPAT": self.litellm_compat,
             "LOG_LEVEL": self.log_level,
             "POWERTOOLS_METRICS_DISABLED": "true",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.serialize import JSONSerializer
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import (
+    ItemSizeTooLarge,
     MockValidationException,
     MultipleTransactionsException,
     TooManyTransactionsException,
@@ -24,7 +25,7 @@ from moto.dynamodb.exceptions import (
     TransactWriteSingleOpException,
 )
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import StreamRecord, StreamShard, Table
 from moto.dynamodbstreams.models import DynamoDBStreamsBackend
 
@@ -35,6 +36,8 @@ MAX_OPERATIONS = 100
 # DynamoDB keeps 24 hours of stream records and iterators for 15 minutes; here it is a number of each.
 MAX_STREAM_RECORDS = 20_000
 MAX_ITERATORS = 1_000
+# DynamoDB says 400 KB, and takes a little more.
+MAX_ITEM_BYTES = 405_000
 
 # An update that sets and adds to top-level attributes and nothing else.
 _FLAT = re.compile(r"SET (?P<set>#\w+ = :\w+(?:, #\w+ = :\w+)*)(?: ADD (?P<add>#\w+ :\w+(?:, #\w+ :\w+)*))?")
@@ -49,7 +52,7 @@ _moto_get_records = DynamoDBStreamsBackend.get_records
 
 
 def install() -> None:
-    """Replace moto's transactions, updates, sums, streams and the serializing of items.
+    """Replace moto's transactions, updates, sums, streams, and the making and serializing of items.
 
     Calling it again changes nothing.
     """
@@ -60,6 +63,8 @@ def install() -> None:
         },
         DynamoDBStreamsBackend: {"get_records": _get_records},
         StreamShard: {"add": _add_stream_record},
+        Item: {"__init__": _make_item},
+        LimitedSizeDict: {"__setitem__": dict.__setitem__},
         DynamoType: {"__add__": _add_number, "__sub__": _subtract_number},
         JSONSerializer: {"_serialize_type_structure": _serialize_structure},
     }
@@ -170,12 +175,25 @@ def _update_item(
     try:
         with _undone_on_error(table, key):
             item = _moto_update_item(backend, table_name, key, *args, **kwargs)
+            _check_size(item)
     finally:
         table.stream_shard = shard
     if shard is not None:
         # Only now: moto streams a created item twice, its bare key first.
         shard.add(before, item)
     return item
+
+
+def _make_item(item: Item, hash_key: DynamoType, range_key: DynamoType | None, attrs: dict[str, Any]) -> None:
+    """Moto measures the whole item again for every attribute that it sets."""
+    item.hash_key, item.range_key = hash_key, range_key
+    item.attrs = LimitedSizeDict({name: DynamoType(value) for name, value in attrs.items()})
+    _check_size(item)
+
+
+def _check_size(item: Item) -> None:
+    if item.size() > MAX_ITEM_BYTES:
+        raise ItemSizeTooLarge
 
 
 @contextmanager

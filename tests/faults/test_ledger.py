@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import pytest
 from botocore.client import BaseClient
 from pydantic import BaseModel
 
-from tests.support import build
+from tests.support import build, races
 from tests.support.accounts import (
     ORGANIZATION,
     TEAM,
@@ -35,8 +34,9 @@ from tests.support.books import books
 from tests.support.clock import FakeClock
 from tests.support.items import all_items, organization_counts
 from tests.support.proxy import chat, proxy_client
+from tests.support.races import at_once
 from tollgate.auth.principal import ActorKind, Principal, Role
-from tollgate.core.errors import InsufficientCreditsError, ReservedError, StoreUnavailableError, WrongStateError
+from tollgate.core.errors import InsufficientCreditsError, ReservedError, WrongStateError
 from tollgate.credits.model import (
     AddCredits,
     AdjustCredits,
@@ -51,7 +51,6 @@ from tollgate.credits.refill import refill_service
 from tollgate.credits.service import credit_service
 from tollgate.table.base import Item
 from tollgate.table.idempotency import Once
-from tollgate.table.transactions import LostRaceError
 
 pytestmark = pytest.mark.engine
 
@@ -59,7 +58,7 @@ MOVERS = 50
 CALLS = 100
 TEAMS = ("acme-dev", "acme-prod")
 # Somebody else was quicker, or calls hold the credits: asked again under the same key.
-PASSING = (LostRaceError, ReservedError, StoreUnavailableError)
+PASSING = (*races.PASSING, ReservedError)
 
 
 ADMIN = Principal("admin", ActorKind.PLATFORM, platform_role=Role.PLATFORM_OWNER)
@@ -144,21 +143,6 @@ def test_movements_and_calls_at_once_leave_the_ledger_equal_to_the_balances(tabl
     assert entries == {item["PK"]: item["sq"] for item in all_items() if item["kind"] == "account"}
 
 
-def _at_once(request: Callable[[], BaseModel], times: int = 20) -> list[BaseModel | WrongStateError]:
-    """The same request from many threads that start together: answers and refusals."""
-    ready = threading.Barrier(times)
-
-    def one(_: int) -> BaseModel | WrongStateError:
-        ready.wait()
-        try:
-            return request()
-        except WrongStateError as refusal:
-            return refusal
-
-    with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(one, range(times)))
-
-
 def test_a_refund_asked_for_twenty_times_at_once_is_booked_once(table: None) -> None:
     build.organization()
     build.team(credits_allocated=10)
@@ -166,7 +150,7 @@ def test_a_refund_asked_for_twenty_times_at_once_is_booked_once(table: None) -> 
     spend(TEAM, "0.75")
     request = RefundCredits(team_id="acme-dev", call_id=call_id, reason="interrupted")
 
-    answers = _at_once(lambda: movement_service().refund(ADMIN, request))
+    answers = at_once(lambda _: movement_service().refund(ADMIN, request), range(20))
 
     refusals = Counter(answer.stable_code for answer in answers if isinstance(answer, WrongStateError))
     assert refusals == {"already_refunded": 19}
@@ -182,16 +166,14 @@ def test_a_key_sent_twenty_times_at_once_is_booked_once(table: None, path: str) 
     adding = AddCredits(team_id="acme-dev", amount=4)
     moving = TransferCredits(team_id="acme-dev", amount=Decimal(4), direction=Direction.TO_ORGANIZATION)
 
-    answers = _at_once(
-        (lambda: credit_service().add(ADMIN, adding, once))
-        if path == "add"
-        else (lambda: movement_service().transfer(ADMIN, moving, once))
-    )
+    def ask(_: int) -> BaseModel:
+        if path == "add":
+            return credit_service().add(ADMIN, adding, once)
+        return movement_service().transfer(ADMIN, moving, once)
 
-    assert {answer.model_dump_json() for answer in answers if isinstance(answer, BaseModel)} == {
-        answers[0].model_dump_json() if isinstance(answers[0], BaseModel) else ""
-    }
-    assert len([answer for answer in answers if isinstance(answer, BaseModel)]) == 20
+    answers = [answer.model_dump_json() for answer in at_once(ask, range(20)) if isinstance(answer, BaseModel)]
+
+    assert answers == [answers[0]] * 20
     assert len(ledger(TEAM)) == 2
     assert figures(TEAM) == ((14, 0, 14) if path == "add" else (6, 0, 6))
 

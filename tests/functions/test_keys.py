@@ -53,6 +53,7 @@ def test_issue(clock: FakeClock) -> None:
         "organization_id": "org_acme",
         "status": "active",
         "expires_at": "2026-03-31T12:00:00Z",
+        "first_call_at": None,
         "created_at": "2026-03-01T12:00:00Z",
     }
     assert whoami(virtual_key)[0] == 200
@@ -124,6 +125,7 @@ def test_list_shows_every_key_masked(team: dict[str, Any], clock: FakeClock) -> 
         "blocked": False,
         "models": ["gpt-4o"],
         "expires_at": None,
+        "first_call_at": None,
         "created_at": "2026-12-26T12:00:00Z",
     }
     assert (second["key_id"], second["models"]) == (key_id_of(team["virtual_key"]), None)

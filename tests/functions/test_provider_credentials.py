@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from botocore.exceptions import ClientError
 from tests.support import build
 from tests.support.api import NOBODY, Answer, call, key, problem
 from tests.support.clock import FakeClock
-from tests.support.items import all_items, audit_events, partition
+from tests.support.items import all_items, audit_events
 from tollgate.auth.principal import ActorKind, Principal, Role
 from tollgate.aws import kms
 from tollgate.core.errors import ForbiddenError, NotFoundError, ProviderAuthenticationError
@@ -246,16 +245,6 @@ def test_activate_and_deactivate(clock: FakeClock) -> None:
     assert all_items() == before
     assert active(first, second) == [False, False]
     assert call("PUT", f"{PATH}/{second}/activate").body["is_active"] is True
-
-
-def test_of_many_concurrent_activations_one_holds() -> None:
-    made_ids = [made(credential_name=f"c{number}") for number in range(5)]
-    with ThreadPoolExecutor(5) as pool:
-        statuses = list(pool.map(lambda each: call("PUT", f"{PATH}/{each}/activate").status, made_ids))
-    assert set(statuses) <= {200, 409}
-    assert active(*made_ids).count(True) == 1
-    pointer = next(item for item in partition("CREDENTIALS#platform") if item["SK"] == "ACTIVE#openai")
-    assert active(pointer["credential_id"]) == [True]
 
 
 def test_an_activation_that_lost_the_race_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

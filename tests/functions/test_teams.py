@@ -42,10 +42,16 @@ def test_create(clock: FakeClock) -> None:
         "credits_remaining": 1000,
         "status": "active",
         "access_groups": ["gpt-models"],
+        "model_groups": ["gpt-models"],
+        "allowed_models": ["azure/gpt-*", "gpt-*", "openai/gpt-*"],
+        "default_model": None,
         "budget_mode": "job_based",
         "credits_per_dollar": 10,
         "tokens_per_credit": 10000,
         "cost_markup_percentage": 0,
+        "credit_price_usd": 1,
+        "charge_failed_jobs": False,
+        "message": "Team 'acme-prod' has been created",
         "blocked": False,
         "created_at": NOW,
     }
@@ -138,6 +144,7 @@ def test_get(clock: FakeClock) -> None:
     created = build.team(credits_allocated=1000, metadata={"env": "dev"}, access_groups=["gpt-models"])
     assert build.team_details() == NO_LIMITS | NO_SPEND | {
         "account_shards": 1,
+        "first_call_at": None,
         "tags": [],
         "allocated_budget": None,
         "credits_source": "team",
@@ -149,7 +156,18 @@ def test_get(clock: FakeClock) -> None:
         "credits_remaining": 1000,
         "credits_used": 0,
         "credits_reserved": 0,
+        "credits": {
+            "team_id": "acme-dev",
+            "organization_id": "org_acme",
+            "credits_allocated": 1000,
+            "credits_used": 0,
+            "credits_remaining": 1000,
+            "virtual_key": f"sk-...{created['virtual_key'][-4:]}",
+        },
         "access_groups": ["gpt-models"],
+        "model_groups": ["gpt-models"],
+        "allowed_models": ["azure/gpt-*", "gpt-*", "openai/gpt-*"],
+        "default_model": None,
         "status": "active",
         "status_reason": None,
         "blocked": False,
@@ -157,6 +175,8 @@ def test_get(clock: FakeClock) -> None:
         "credits_per_dollar": 10,
         "tokens_per_credit": 10000,
         "cost_markup_percentage": 0,
+        "credit_price_usd": 1,
+        "charge_failed_jobs": False,
         "key_id": key_id_of(created["virtual_key"]),
         "metadata": {"env": "dev"},
         "usage_summary": {"total_jobs": 0, "total_cost_usd": 0},
@@ -212,10 +232,14 @@ def test_list(clock: FakeClock) -> None:
                 "credits_remaining": 5,
                 "status": "active",
                 "access_groups": [],
+                "model_groups": [],
+                "default_model": None,
                 "budget_mode": "job_based",
                 "credits_per_dollar": 10,
                 "tokens_per_credit": 10000,
                 "cost_markup_percentage": 0,
+                "credit_price_usd": 1,
+                "charge_failed_jobs": False,
                 "blocked": False,
                 "created_at": NOW,
             }
@@ -240,7 +264,12 @@ def test_update_changes_what_is_sent(clock: FakeClock) -> None:
     }
     answer = call("PUT", "/api/teams/acme-dev", request)
     assert answer.status == 200
-    assert answer.body == before | request | {"updated_at": "2026-03-01T13:00:00Z"}
+    assert answer.body == before | request | {
+        "updated_at": "2026-03-01T13:00:00Z",
+        "model_groups": ["gpt-models", "claude-models"],
+        "allowed_models": ["anthropic/*", "azure/gpt-*", "claude-*", "gpt-*", "openai/gpt-*"],
+        "credit_price_usd": 0.08,
+    }
     assert answer.body == build.team_details()
     assert group_links() == {("GROUP#gpt-models#TEAMS", "acme-dev"), ("GROUP#claude-models#TEAMS", "acme-dev")}
 
@@ -254,6 +283,7 @@ def test_null_puts_a_field_back_to_its_default() -> None:
         "credits_per_dollar": 5,
         "tokens_per_credit": 5,
         "cost_markup_percentage": 5,
+        "credit_price_usd": 0.05,
     }
     build.team(**settings)
     answer = call("PUT", "/api/teams/acme-dev", dict.fromkeys([*settings, "team_alias"]))
@@ -265,6 +295,7 @@ def test_null_puts_a_field_back_to_its_default() -> None:
         "credits_per_dollar": 10,
         "tokens_per_credit": 10000,
         "cost_markup_percentage": 0,
+        "credit_price_usd": 1,
         "team_alias": None,
     }
     assert group_links() == set()

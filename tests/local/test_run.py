@@ -16,6 +16,7 @@ from local.asgi import call
 from local.invoke import find_function, invoke
 from local.seed import SeedError, seed_demo
 from local.settings import ROOT, SettingError, Settings
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from local.cloud import Cloud
@@ -90,14 +91,9 @@ def test_a_port_in_use_is_one_line_and_status_2() -> None:
     assert done.stderr == f"HOST, PORT: cannot listen on http://127.0.0.1:{port}: Address already in use\n"
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
-
-
 def test_it_serves_a_call_and_stops_on_sigterm() -> None:
     """The first call of somebody who types `make run` and pastes the printed curl."""
-    own = environment(PORT=free_port(), MASTER_KEY="sk-of-this-test")
+    own = environment(PORT=str(free_port()), MASTER_KEY="sk-of-this-test")
     process = subprocess.Popen(
         [sys.executable, "-m", "local.run"], cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True
     )

@@ -29,6 +29,7 @@ EXPECTED = {
     "key.update": "oa. OA.. t.. .",
     "key.read": "oav OA.. tm. .",
     "key.own": "oav OA.. tmk u",
+    "key.bulk": "oa. .... ... .",
     "key.make_own": "oa. OA.. tm. u",
     "credits.add": "oa. .... ... .",
     "credits.read": "oav OA.. tmk .",

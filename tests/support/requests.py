@@ -326,7 +326,9 @@ REQUESTS: dict[str, Valid] = {
     "GetConversionRates": Valid(),
     "UpdateConversionRates": Valid({"tokens_per_credit": 500, "credits_per_dollar": 20}),
     "CreateJob": Valid({"team_id": "acme-dev", "job_type": "resume", "user_id": "u-1", "metadata": {"a": 1}}),
-    "ListJobs": Valid(query=_TEAM | _SPAN | {"status": "pending", "order": "asc", "sort_by": "created_at", "limit": "5"}),
+    "ListJobs": Valid(
+        query=_TEAM | _SPAN | {"status": "pending", "order": "asc", "sort_by": "created_at", "limit": "5"}
+    ),
     "ListTeamJobs": Valid(query={"status": "pending", "limit": "5"}),
     "GetJob": Valid(),
     "GetJobCosts": Valid(query={"limit": "5"}),
@@ -509,6 +511,42 @@ REQUESTS |= {
     "LiteLlmListBudget": Valid(),
     "LiteLlmSettingsBudget": Valid(query={"budget_id": "starter"}),
     "LiteLlmDeleteBudget": Valid({"id": "starter"}),
+    "LiteLlmNewOrganization": Valid(
+        {
+            "organization_id": "Org/New",
+            "organization_alias": "New",
+            "models": ["fast"],
+            "metadata": {"plan": "gold"},
+            "tags": ["batch"],
+            "blocked": False,
+            "model_aliases": {"quick": "fast"},
+            "object_permission": {"vector_stores": ["docs"]},
+            "max_budget": 10,
+            "budget_duration": "30d",
+        }
+    ),
+    "LiteLlmUpdateOrganization": Valid(
+        {"organization_id": "org_acme", "organization_alias": "ACME", "metadata": {"plan": "gold"}, "rpm_limit": 5}
+    ),
+    "LiteLlmPatchOrganization": Valid({"organization_alias": "ACME", "max_budget": None, "tpm_limit": 100}),
+    "LiteLlmDeleteOrganization": Valid({"organization_ids": ["org_other"]}),
+    "LiteLlmListOrganization": Valid(query={"org_alias": "ACME"}),
+    "LiteLlmInfoOrganization": Valid(query={"organization_id": "org_acme"}),
+    "LiteLlmFindOrganization": Valid({"organizations": ["org_acme"]}),
+    "LiteLlmAddOrganizationMember": Valid(
+        {
+            "organization_id": "org_acme",
+            "member": {"role": "internal_user", "user_email": "bob@example.com"},
+            "max_budget_in_organization": 5,
+        }
+    ),
+    "LiteLlmUpdateOrganizationMember": Valid(
+        {"organization_id": "org_acme", "user_id": "ana", "role": "org_admin", "max_budget_in_organization": 7}
+    ),
+    "LiteLlmDeleteOrganizationMember": Valid(
+        {"organization_id": "org_acme", "user_id": "ben"},
+        before=lambda: build.member("organization-member", "org_acme", build.user("ben")["user_id"]),
+    ),
 }
 
 

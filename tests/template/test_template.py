@@ -233,7 +233,10 @@ def test_secrets_are_no_plain_parameters(template: Template) -> None:
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     assert template["Parameters"]["MasterKeySha256"]["NoEcho"] is True
     assert "Default" not in template["Parameters"]["MasterKeySha256"]
-    assert variables["CURSOR_SECRET"]["Fn::Sub"].startswith("{{resolve:secretsmanager:")
+    for name in ("CURSOR_SECRET", "SESSION_SECRET"):
+        assert variables[name]["Fn::Sub"].startswith("{{resolve:secretsmanager:")
+    # Locally anybody may make the first owner; a stack is never told to let them.
+    assert "OPEN_SETUP" not in variables
 
 
 def test_functions_run_where_the_layer_was_built_for(template: Template) -> None:

@@ -41,7 +41,7 @@ def _proxy_spec() -> Mapping[str, Any]:
     """The routes of the data plane, which is no Powertools app."""
     if importlib.util.find_spec("proxy.openapi") is None:
         return {}
-    spec: Mapping[str, Any] = importlib.import_module("proxy.openapi").SPEC
+    spec: Mapping[str, Any] = importlib.import_module("proxy.openapi").spec()
     return spec
 
 

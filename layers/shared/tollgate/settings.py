@@ -17,7 +17,10 @@ class Settings:
         kms_key_id: key (id, ARN or alias) that encrypts provider credentials.
         master_key_sha256: lower-case hex SHA-256 of the platform's master key.
         cursor_secret: signs list cursors.
+        session_secret: signs the tokens of sessions.
+        open_setup: the first admin user may be made without the master key; local only.
         litellm_compat: ``1.106`` or ``1.80`` (Q-55).
+        job_idle_hours: after so long without a sign of life an open job is failed (D-32).
         log_level: ``INFO`` unless set; Powertools reads the same variable.
         cors_origins: origins whose pages may read answers; ``*`` for all, none if empty.
         dynamodb_endpoint_url: another engine than the region's DynamoDB; local only.
@@ -30,8 +33,11 @@ class Settings:
     kms_key_id: str
     master_key_sha256: str
     cursor_secret: str
+    session_secret: str
+    open_setup: bool
     litellm_compat: str
     cors_origins: tuple[str, ...]
+    job_idle_hours: int
     log_level: str
     dynamodb_endpoint_url: str | None
     upstream_base_url: str | None
@@ -55,7 +61,10 @@ def settings() -> Settings:
         kms_key_id=_required("KMS_KEY_ID"),
         master_key_sha256=_required("MASTER_KEY_SHA256").lower(),
         cursor_secret=_required("CURSOR_SECRET"),
+        session_secret=_required("SESSION_SECRET"),
+        open_setup=os.environ.get("OPEN_SETUP") == "true",
         litellm_compat=compat,
+        job_idle_hours=int(os.environ.get("JOB_IDLE_HOURS", "24")),
         log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),
         cors_origins=tuple(
             origin.strip() for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin.strip()

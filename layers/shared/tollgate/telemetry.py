@@ -26,6 +26,10 @@ class Event(StrEnum):
     RELEASE_FAILED = "release_failed"
     ACCOUNT_UNTENDED = "account_untended"
     ACCOUNTS_TENDED = "accounts_tended"
+    JOB_UNTENDED = "job_untended"
+    JOBS_TENDED = "jobs_tended"
+    DELETIONS_TENDED = "deletions_tended"
+    DELETION_FAILED = "deletion_failed"
     UNCOUNTED = "calls_uncounted"
     DAYS_CLOSED = "days_closed"
 

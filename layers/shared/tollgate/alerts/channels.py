@@ -1,4 +1,4 @@
-"""How an alert travels: webhook, Slack-compatible URL, SNS topic."""
+"""How an alert or an event travels: webhook, Slack-compatible URL, SNS topic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tollgate.alerts import addresses
-from tollgate.alerts.model import AlertMessage, AlertRule, Channel
+from tollgate.alerts.model import Channel
 from tollgate.aws import sns
 from tollgate.core.json import dumps
 
@@ -26,16 +26,28 @@ _SUCCESS = 200
 
 
 class UndeliveredError(Exception):
-    """The channel did not take the alert; the text may be shown to whoever made the rule."""
+    """The channel did not take it; the text may be shown to whoever asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A message for one rule; ``secret`` is what the rule's ciphertext holds."""
+    """What is sent to one receiver.
 
-    rule: AlertRule
-    message: AlertMessage
-    secret: str | None = field(repr=False, default=None)
+    Attributes:
+        target: URL or topic.
+        title, text: what it is in a word and in a sentence, for channels that people read.
+        body: JSON, for channels that programs read.
+        headers: of a webhook, beside the signature.
+        secret: signs a webhook.
+    """
+
+    channel: Channel
+    target: str = field(repr=False)
+    title: str
+    text: str
+    body: str
+    headers: Mapping[str, str] = field(repr=False, default_factory=dict)
+    secret: str = field(repr=False, default="")
 
 
 class Sender:
@@ -59,16 +71,15 @@ class Sender:
 
     async def send(self, parcel: Parcel) -> None:
         """Delivers. Raises UndeliveredError."""
-        body = dumps(parcel.message.model_dump(mode="json"))
         async with self._slots:
-            match parcel.rule.channel:
+            match parcel.channel:
                 case Channel.WEBHOOK:
-                    await self._post(parcel.rule.target, body, _headers(parcel, body))
+                    signed = {SIGNATURE: signature(parcel.secret, parcel.body, int(time.time()))}
+                    await self._post(parcel.target, parcel.body, {**parcel.headers, **signed})
                 case Channel.SLACK:
-                    text = f"*{parcel.message.event}* {parcel.message.event_message}"
-                    await self._post(parcel.secret or "", dumps({"text": text}), {})
+                    await self._post(parcel.target, dumps({"text": f"*{parcel.title}* {parcel.text}"}), {})
                 case Channel.SNS:
-                    await self._publish(parcel, body)
+                    await self._publish(parcel)
 
     async def _post(self, url: str, body: str, headers: Mapping[str, str]) -> None:
         try:
@@ -91,10 +102,10 @@ class Sender:
         if not _SUCCESS <= answer.status < _REDIRECTION:
             raise UndeliveredError(f"answered {answer.status}")
 
-    async def _publish(self, parcel: Parcel, body: str) -> None:
-        subject = f"Tollgate: {parcel.message.event}"
+    async def _publish(self, parcel: Parcel) -> None:
+        subject = f"Tollgate: {parcel.title}"
         try:
-            await asyncio.wait_for(asyncio.to_thread(sns.publish, parcel.rule.target, subject, body), self._seconds)
+            await asyncio.wait_for(asyncio.to_thread(sns.publish, parcel.target, subject, parcel.body), self._seconds)
         except TimeoutError as error:
             raise UndeliveredError("no answer in time") from error
         except sns.NotPublishedError as error:
@@ -102,14 +113,6 @@ class Sender:
 
 
 def signature(secret: str, body: str, at: int) -> str:
-    """``t=<epoch seconds>,v1=<hex>``: HMAC-SHA256 with the rule's secret over ``<t>.<body>``."""
+    """``t=<epoch seconds>,v1=<hex>``: HMAC-SHA256 with the receiver's secret over ``<t>.<body>``."""
     mac = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
     return f"t={at},v1={mac}"
-
-
-def _headers(parcel: Parcel, body: str) -> dict[str, str]:
-    return {
-        "X-Tollgate-Alert-Id": parcel.message.alert_id,
-        "X-Tollgate-Event": parcel.message.event.value,
-        SIGNATURE: signature(parcel.secret or "", body, int(time.time())),
-    }

@@ -41,19 +41,24 @@ class AlertRuleItem(Item):
     version = VersionAttribute()
 
 
-class AlertItem(Item):
-    """An alert and its outbox in one. ``GSI1`` lists an organization's, ``GSI2`` all, ``DUE`` what is still to send."""
+class OutboxItem(Item):
+    """Whatever is sent to receivers; ``DUE`` has it while something is still to send."""
 
-    alert_id = UnicodeAttribute()
     event = UnicodeAttribute()
-    organization_uid = UnicodeAttribute(null=True)
-    team_uid = UnicodeAttribute(null=True)
     message = FreeFormAttribute()
-    # By rule id: channel, state, error, at.
+    # By receiver: channel, state, error, at.
     deliveries = FreeFormAttribute()
     attempts = IntegerAttribute()
     created_at = UnicodeAttribute()
     ttl = IntegerAttribute()
+
+
+class AlertItem(OutboxItem):
+    """An alert and its outbox in one. ``GSI1`` lists an organization's, ``GSI2`` all."""
+
+    alert_id = UnicodeAttribute()
+    organization_uid = UnicodeAttribute(null=True)
+    team_uid = UnicodeAttribute(null=True)
 
 
 class WatchedItem(AccountSettingsAttributes, Item):

@@ -305,10 +305,6 @@ class Alert:
     def alert_id(self) -> str:
         return self.message.alert_id
 
-    @property
-    def pending(self) -> list[str]:
-        return [rule_id for rule_id, own in self.deliveries.items() if own.state is DeliveryState.PENDING]
-
 
 class DeliveryAnswer(ResponseModel):
     rule_id: str

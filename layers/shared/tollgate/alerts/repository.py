@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import astuple
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from pynamodb.exceptions import PutError, UpdateError
-
+from tollgate.alerts import outbox
 from tollgate.alerts.items import AlertItem, AlertRuleItem
 from tollgate.alerts.model import (
     RETENTION_DAYS,
@@ -18,8 +17,6 @@ from tollgate.alerts.model import (
     AlertMessage,
     AlertRule,
     Channel,
-    Delivery,
-    DeliveryState,
     HistoryFilter,
 )
 from tollgate.audit import repository as audit
@@ -29,8 +26,6 @@ from tollgate.core.pagination import Page, PageRequest
 from tollgate.table import keys
 from tollgate.table.base import GSI1, GSI2
 from tollgate.table.transactions import Work
-
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 def find_rule(rule_id: str) -> AlertRule | None:
@@ -108,39 +103,13 @@ def raise_tested(alert: Alert, event: AuditEvent) -> None:
 
 def raise_once(alert: Alert) -> bool:
     """Puts an alert into the outbox unless it is there: its id says what it is about and when. False: it was there."""
-    try:
-        _alert_item(alert).save(AlertItem.PK.does_not_exist())
-    except PutError as error:
-        if error.cause_response_code == _CONDITION_FAILED:
-            return False
-        raise
-    return True
+    return outbox.put_once(_alert_item(alert))
 
 
-def find_alert(alert_id: str) -> Alert | None:
-    item = AlertItem.find(keys.alert(alert_id), keys.ENTITY)
+def find_alert(place: str) -> Alert | None:
+    """The alert whose partition key this is."""
+    item = AlertItem.find(place, keys.ENTITY)
     return _alert(item) if item else None
-
-
-def due_alerts(now: datetime, limit: int) -> list[str]:
-    """The ids of alerts that are to be sent by now, the oldest first, by an eventually consistent index."""
-    found = AlertItem.due.query(keys.DELIVERIES, clock.to_stored(now) >= AlertItem.DUESK, limit=limit)
-    return [item.PK.removeprefix(keys.alert("")) for item in found]
-
-
-def claim(alert: Alert, due_at: datetime) -> Alert | None:
-    """Takes the next attempt, and puts off the one after it to ``due_at``; None if another process has taken it."""
-    actions = [AlertItem.attempts.set(alert.attempts + 1), AlertItem.DUESK.set(clock.to_stored(due_at))]
-    changed = _change(alert, actions, AlertItem.DUEPK.exists())
-    return replace(alert, attempts=alert.attempts + 1) if changed else None
-
-
-def finish(alert: Alert) -> bool:
-    """Writes how the claimed attempt ended; an alert without pending deliveries leaves the outbox."""
-    actions: list[Any] = [AlertItem.deliveries.set(_stored_deliveries(alert.deliveries))]
-    if not alert.pending:
-        actions += [AlertItem.DUEPK.remove(), AlertItem.DUESK.remove()]
-    return _change(alert, actions)
 
 
 def history(request: PageRequest, wanted: HistoryFilter, organization_uid: str | None, *, all_of: bool) -> Page[Alert]:
@@ -154,18 +123,6 @@ def history(request: PageRequest, wanted: HistoryFilter, organization_uid: str |
         matches=(lambda item: _matches(item, wanted)) if any(astuple(wanted)) else None,
     )
     return Page([_alert(item) for item in page.entries], page.next_cursor, page.truncated)
-
-
-def _change(alert: Alert, actions: list[Any], condition: Any = None) -> bool:
-    same = AlertItem.attempts == alert.attempts
-    item = AlertItem(PK=keys.alert(alert.alert_id), SK=keys.ENTITY)
-    try:
-        item.update(actions, same if condition is None else same & condition)
-    except UpdateError as error:
-        if error.cause_response_code == _CONDITION_FAILED:
-            return False
-        raise
-    return True
 
 
 def _handle(rule: AlertRule) -> AlertRuleItem:
@@ -221,7 +178,6 @@ def _alert_item(alert: Alert) -> AlertItem:
     message = alert.message
     created_at = clock.to_stored(message.created_at)
     position = keys.by_creation(created_at, alert.alert_id)
-    due_at = clock.to_stored(alert.due_at) if alert.pending and alert.due_at is not None else None
     return AlertItem(
         PK=keys.alert(alert.alert_id),
         SK=keys.ENTITY,
@@ -235,25 +191,12 @@ def _alert_item(alert: Alert) -> AlertItem:
         organization_uid=alert.organization_uid,
         team_uid=alert.team_uid,
         message=message.model_dump(mode="json", exclude_none=True),
-        deliveries=_stored_deliveries(alert.deliveries),
+        deliveries=outbox.stored(alert.deliveries),
         attempts=alert.attempts,
         created_at=created_at,
         ttl=int((message.created_at + timedelta(days=RETENTION_DAYS)).timestamp()),
-        DUEPK=keys.DELIVERIES if due_at else None,
-        DUESK=due_at,
+        **outbox.due_keys(alert.deliveries, alert.due_at),
     )
-
-
-def _stored_deliveries(deliveries: Mapping[str, Delivery]) -> dict[str, Any]:
-    return {
-        rule_id: {
-            "channel": own.channel.value,
-            "state": own.state.value,
-            "error": own.error,
-            "at": clock.to_stored(own.at) if own.at else None,
-        }
-        for rule_id, own in deliveries.items()
-    }
 
 
 def _alert(item: AlertItem) -> Alert:
@@ -261,15 +204,7 @@ def _alert(item: AlertItem) -> Alert:
         message=AlertMessage.model_validate(item.message),
         organization_uid=item.organization_uid,
         team_uid=item.team_uid,
-        deliveries={
-            rule_id: Delivery(
-                channel=Channel(own["channel"]),
-                state=DeliveryState(own["state"]),
-                error=own["error"],
-                at=clock.from_stored(own["at"]) if own["at"] else None,
-            )
-            for rule_id, own in item.deliveries.items()
-        },
+        deliveries=outbox.loaded(item.deliveries),
         attempts=item.attempts,
         due_at=clock.from_stored(item.DUESK) if item.DUESK else None,
     )

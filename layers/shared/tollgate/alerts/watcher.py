@@ -48,7 +48,7 @@ T = TypeVar("T")
 class Seen:
     """What became of a batch: alerts raised, alerts that came by and are to be sent, and the first record that failed.
 
-    ``failed`` is its sequence number; everything from it on comes again.
+    ``inserted`` are partition keys. ``failed`` is its sequence number; everything from it on comes again.
     """
 
     raised: int = 0
@@ -106,7 +106,7 @@ class Watcher:
         elif kind == "call":
             seen.raised += self._called(image, is_last=is_last)
         elif kind == "alert":
-            seen.inserted.append(image["alert_id"]["S"])
+            seen.inserted.append(image["PK"]["S"])
 
     def _counted(self, image: Record, moment: float, *, is_last: bool) -> int:
         subject = Subject.of_counter(image)

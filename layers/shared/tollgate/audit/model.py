@@ -36,9 +36,21 @@ class AuditEvent:
     audit_id: str = field(default_factory=ids.new_ulid)
 
 
+# What admin users do has names of its own in the list (D-20).
+SPELLINGS = {
+    "user.set_up": "setup_owner",
+    "user.created": "created_user",
+    "user.updated": "updated_user",
+    "user.deleted": "deleted_user",
+    "user.password_changed": "changed_password",
+    "session.created": "login",
+    "session.ended": "logout",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which events are asked for: those that agree with everything that is not None."""
+    """Which events are asked for: those that agree with everything that is not None; ``action`` as it is shown."""
 
     actor: str | None = None
     action: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import astuple
 from datetime import timedelta
 
 from tollgate.audit.items import AuditItem
-from tollgate.audit.model import RETENTION_DAYS, AuditDetails, AuditEvent, AuditFilter, AuditRecord
+from tollgate.audit.model import RETENTION_DAYS, SPELLINGS, AuditDetails, AuditEvent, AuditFilter, AuditRecord
 from tollgate.core import clock
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.table import keys
@@ -58,7 +58,7 @@ def search(request: PageRequest, wanted: AuditFilter, organization_uid: str | No
 def _matches(item: AuditItem, wanted: AuditFilter) -> bool:
     pairs = (
         (wanted.actor, item.actor),
-        (wanted.action, item.action),
+        (wanted.action, SPELLINGS.get(item.action, item.action)),
         (wanted.resource_type, item.resource_type),
         (wanted.organization_id, item.organization_id),
     )
@@ -70,7 +70,7 @@ def _record(item: AuditItem) -> AuditRecord:
         audit_id=item.audit_id,
         user_id=item.actor,
         actor_kind=item.actor_kind,
-        action=item.action,
+        action=SPELLINGS.get(item.action, item.action),
         resource_type=item.resource_type,
         resource_id=item.resource_id,
         organization_id=item.organization_id,

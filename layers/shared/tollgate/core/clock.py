@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -9,8 +10,8 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The current time, timezone-aware, in UTC."""
-    return datetime.now(UTC)
+    """The current time, timezone-aware, in UTC; of the same clock as the data plane's ``time.time()``."""
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def to_wire(moment: datetime) -> str:

@@ -9,6 +9,7 @@ TollgateError
 │   └── KeyExpiredError
 ├── ForbiddenError             known, but may not
 │   ├── BlockedError
+│   ├── RouteNotAllowedError
 │   ├── OrganizationSuspendedError
 │   ├── TeamSuspendedError
 │   ├── TeamPausedError
@@ -19,6 +20,7 @@ TollgateError
 │   └── UnknownModelError
 ├── AlreadyExistsError         the id is taken
 ├── WrongStateError            not now: active teams, lost races
+├── PreconditionFailedError    the resource is not the version that If-Match names
 ├── RetryLaterError            refused for the moment; carries seconds
 │   ├── ReservedError          free, but reserved by calls in flight
 │   └── RateLimitedError       requests, tokens or parallel calls
@@ -32,6 +34,7 @@ TollgateError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -98,6 +101,18 @@ class BlockedError(ForbiddenError):
         self.entity_id = entity_id
 
 
+class RouteNotAllowedError(ForbiddenError):
+    """A key that is limited to some routes; ``allowed`` are those, groups of them included."""
+
+    code = "route_not_allowed"
+
+    def __init__(self, allowed: Sequence[str], route: str) -> None:
+        super().__init__(
+            "Virtual key is not allowed to call this route. "
+            f"Only allowed to call routes: {list(allowed)}. Tried to call route: {route}"
+        )
+
+
 class OrganizationSuspendedError(ForbiddenError):
     code = "organization_suspended"
 
@@ -147,6 +162,13 @@ class AlreadyExistsError(TollgateError):
 
 class WrongStateError(TollgateError):
     code = "wrong_state"
+
+
+class PreconditionFailedError(TollgateError):
+    code = "precondition_failed"
+
+    def __init__(self) -> None:
+        super().__init__("The resource is not the version that If-Match names; read it again", param="if-match")
 
 
 class RetryLaterError(TollgateError):

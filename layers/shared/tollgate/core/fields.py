@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from tollgate.core import clock, money
+from tollgate.core.errors import InvalidRequestError
 from tollgate.core.json import dumps
 
 METADATA_BYTES = 10_240
@@ -60,6 +61,15 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
     # Through JSON once: what is kept and shown has JSON's own numbers.
     plain: dict[str, Any] = json.loads(text)
     return plain
+
+
+def merged_metadata(metadata: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """A shallow merge (Q-25). Raises InvalidRequestError if it comes to more than 10 KB."""
+    whole = metadata | change
+    if change and len(dumps(whole).encode()) > METADATA_BYTES:
+        message = f"metadata may have at most {METADATA_BYTES} bytes as JSON, merged with what there is"
+        raise InvalidRequestError(message, param="metadata")
+    return whole
 
 
 def _an_http_url(value: str) -> str:

@@ -30,6 +30,12 @@ def new_call_id(at_ms: int | None = None) -> str:
     return str(UUID(int=number))
 
 
+def time_prefix(at_ms: int) -> str:
+    """What every UUIDv7 of that millisecond, or of a later one, comes after as text, and every earlier one before."""
+    digits = f"{at_ms:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
 def hold_id_of(call_id: str) -> str:
     """The id under which a call's reservation sits in a counter item.
 

@@ -25,9 +25,11 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tollgate.auth.policy import Action, admit
+from tollgate.auth.principal import Principal
 from tollgate.core import json
 from tollgate.core.errors import InvalidRequestError, NotFoundError, RequestTooLargeError, TollgateError
 from tollgate.http import problems
+from tollgate.http.conditions import REPLAYED, Asked, desk
 from tollgate.http.identity import principal_of
 from tollgate.settings import settings
 from tollgate.telemetry import Event, count, flush, logger
@@ -68,19 +70,29 @@ class AdminApi(APIGatewayRestResolver):
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         # Powertools validates the body before any middleware of ours runs; identity comes before that.
         try:
-            self._admit()
+            caller = self._admit()
+            if caller is None:
+                return super()._call_route(route, route_arguments)
+            asked = _asked(self.current_event.raw_event, route, route_arguments)
+            answer = desk().answer(asked, caller, lambda: self._answer(route, route_arguments))
         except TollgateError as error:
-            return ResponseBuilder(response=self._refused(error), serializer=self._serializer, route=route)
-        return super()._call_route(route, route_arguments)
+            answer = self._refused(error)
+        return ResponseBuilder(response=answer, serializer=self._serializer, route=route)
 
-    def _admit(self) -> None:
+    def _answer(self, route: Route, route_arguments: dict[str, str]) -> Response[Any]:
+        return super()._call_route(route, route_arguments).response
+
+    def _admit(self) -> Principal | None:
+        """The caller, who may do that somewhere; None where nobody is asked who he is."""
         event = self.current_event.raw_event
         _check_size(event)
-        if self.action is not None:
-            caller = principal_of(event)
-            admit(caller, self.action)
-            self.append_context(caller=caller)  # type: ignore[no-untyped-call]
-            logger.append_keys(actor=caller.actor)
+        if self.action is None:
+            return None
+        caller = principal_of(event)
+        admit(caller, self.action)
+        self.append_context(caller=caller)  # type: ignore[no-untyped-call]
+        logger.append_keys(actor=caller.actor)
+        return caller
 
     def route(self, *args: Any, **kwargs: Any) -> Any:
         """As Powertools' own, except that a greedy variable is known to the validation by its plain name."""
@@ -153,7 +165,9 @@ def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
     """Preflight is API Gateway's; this puts the header on answers to the pages of the stack's origins."""
     if not origins:
         return None
-    return CORSConfig(allow_origin=origins[0], extra_origins=list(origins[1:]), expose_headers=["x-request-id"])
+    return CORSConfig(
+        allow_origin=origins[0], extra_origins=list(origins[1:]), expose_headers=["x-request-id", "ETag", REPLAYED]
+    )
 
 
 def _body_of(text: str) -> Any:
@@ -176,6 +190,12 @@ def _check_size(event: Mapping[str, Any]) -> None:
     body = event.get("body") or ""
     if len(body) > MAX_BODY_BYTES or len(body.encode(errors="surrogatepass")) > MAX_BODY_BYTES:
         raise RequestTooLargeError(f"The request body may have at most {MAX_BODY_BYTES} bytes")
+
+
+def _asked(event: Mapping[str, Any], route: Route, variables: Mapping[str, str]) -> Asked:
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    query = event.get("queryStringParameters") or {}
+    return Asked(route.method, event["path"], event.get("body") or "", route.status_code, headers, variables, query)
 
 
 def _request_id(event: Mapping[str, Any]) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Depends, Request
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from pydantic import BaseModel, Field
 
-from tollgate.auth.principal import Principal
+from tollgate.auth.principal import Origin, Principal
 from tollgate.core.pagination import MAX_LIMIT, MAX_OFFSET, PageRequest
+from tollgate.http import conditions
 from tollgate.table.idempotency import Once
 
 
@@ -24,12 +24,14 @@ def once(request: Request, who: Principal, key: str | None) -> Once | None:
     """The request as one that its caller may send again; scope is caller, method and path (Q-37)."""
     if key is None:
         return None
-    scope = f"{who.kind}\n{who.actor}\n{request.method}\n{request.resolved_event.path}\n{key}"
-    return Once(_digest(scope), _digest(request.body or ""))
+    return conditions.once(who, request.method, request.resolved_event.path, key, request.body)
 
 
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
+def origin(request: Request) -> Origin:
+    """Where a request comes from that has no caller yet."""
+    context = request.resolved_event.raw_event.get("requestContext") or {}
+    identity = context.get("identity") or {}
+    return Origin(identity.get("sourceIp"), identity.get("userAgent"), context.get("requestId"))
 
 
 class PageQuery(BaseModel):
@@ -57,4 +59,5 @@ AccountTeam = Annotated[
 ]
 AccountOrganization = Annotated[str | None, Query(min_length=1, max_length=256)]
 Caller = Annotated[Principal, Depends(caller)]
+Stranger = Annotated[Origin, Depends(origin)]
 Paging = Annotated[PageQuery, Query()]

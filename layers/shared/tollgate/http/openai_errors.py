@@ -39,6 +39,7 @@ _ROWS: dict[type[errors.TollgateError], _Row] = {
     errors.KeyExpiredError: _Row(401, "expired_key", 400),
     errors.ForbiddenError: _Row(403),
     errors.BlockedError: _Row(401, "auth_error"),
+    errors.RouteNotAllowedError: _Row(403, "auth_error"),
     errors.BudgetExceededError: _Row(422, "budget_exceeded", 400),
     errors.ModelAccessDeniedError: _Row(403, None, 401),
     errors.NotFoundError: _Row(404, "not_found_error"),

@@ -13,6 +13,7 @@ from tollgate.core import money
 from tollgate.core.pagination import MAX_LIMIT, MAX_OFFSET
 from tollgate.http import problems
 from tollgate.http.api import MAX_BODY_BYTES, AdminApi
+from tollgate.http.conditions import MAX_KEY_LENGTH
 from tollgate.http.openapi_examples import EXAMPLES
 
 TITLE = "Tollgate"
@@ -39,6 +40,10 @@ _ERRORS = {
     HTTPStatus.FORBIDDEN: ("forbidden", "This credential may not use this endpoint"),
     HTTPStatus.NOT_FOUND: ("not_found", "Team 'acme-dev' not found"),
     HTTPStatus.CONFLICT: ("conflict", "The resource was changed by another request at the same time; try again"),
+    HTTPStatus.PRECONDITION_FAILED: (
+        "precondition_failed",
+        "The resource is not the version that If-Match names; read it again",
+    ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         "request_too_large",
         f"The request body may have at most {MAX_BODY_BYTES} bytes",
@@ -47,6 +52,32 @@ _ERRORS = {
     HTTPStatus.TOO_MANY_REQUESTS: ("rate_limited", "Rate limit exceeded"),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("internal_error", "Internal server error"),
     HTTPStatus.SERVICE_UNAVAILABLE: ("store_unavailable", "The data store is busy; try again"),
+}
+_CONDITIONAL = {"put", "patch", "delete"}
+_ETAG = {"ETag": {"schema": {"type": "string"}, "description": "the version of what is answered"}}
+_KEY_OF_ONCE = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+    "description": (
+        "the same key and body within 24 hours get the same answer, and nothing is done twice; "
+        "of keys and secrets only the mask is shown again"
+    ),
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 1024},
+    "description": "the ETag that was read; 412 if the resource has changed since",
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 1024},
+    "description": "the ETag that is known; 304 if the answer would be the same",
 }
 _PROBLEM = {
     "type": "object",
@@ -87,6 +118,8 @@ def merged(apps: Iterable[AdminApi], other: Mapping[str, Any], server: str) -> d
         for path, item in own.get("paths", {}).items():
             for method, operation in item.items():
                 paths.setdefault(path, {})[method] = _finished(operation, path, app.action, taken)
+                if app.action:
+                    _add_conditions(paths[path][method], method)
     for path, item in other.get("paths", {}).items():
         paths.setdefault(path, {}).update(item)
     _add_schemas(schemas, other.get("components", {}).get("schemas", {}))
@@ -111,7 +144,11 @@ def _finished(operation: dict[str, Any], path: str, action: Action | None, taken
         name = operation["operationId"]
     taken.add(name)
     answers = {code: answer for code, answer in operation["responses"].items() if int(code) < HTTPStatus.BAD_REQUEST}
-    errors = {str(int(status)): {"$ref": f"#/components/responses/{_error_name(status)}"} for status in _ERRORS}
+    errors = {
+        str(int(status)): {"$ref": f"#/components/responses/{_error_name(status)}"}
+        for status in _ERRORS
+        if status is not HTTPStatus.PRECONDITION_FAILED
+    }
     finished = operation | {"operationId": name, "responses": answers | errors}
     finished["security"] = [{scheme: []} for scheme in _SECURITY_SCHEMES] if action else []
     if action:
@@ -123,6 +160,24 @@ def _finished(operation: dict[str, Any], path: str, action: Action | None, taken
     if name in EXAMPLES:
         finished["requestBody"]["content"]["application/json"]["example"] = EXAMPLES[name]
     return finished
+
+
+def _add_conditions(operation: dict[str, Any], method: str) -> None:
+    """The headers by which a request depends on what its sender knows, or may be sent again."""
+    parameters = [one for one in operation.get("parameters", ()) if one["name"] != _KEY_OF_ONCE["name"]]
+    answers = operation["responses"]
+    if method == "post":
+        parameters.append(_KEY_OF_ONCE)
+    elif method == "get":
+        parameters.append(_IF_NONE_MATCH)
+        for code in [code for code in answers if int(code) < HTTPStatus.MULTIPLE_CHOICES]:
+            answers[code] = answers[code] | {"headers": answers[code].get("headers", {}) | _ETAG}
+        answers["304"] = {"description": "Not Modified", "headers": _ETAG}
+    elif method in _CONDITIONAL:
+        parameters.append(_IF_MATCH)
+        name = _error_name(HTTPStatus.PRECONDITION_FAILED)
+        answers["412"] = {"$ref": f"#/components/responses/{name}"}
+    operation["parameters"] = parameters
 
 
 def _operation_id(generated: str, path: str) -> str:

@@ -23,6 +23,7 @@ STATUSES: dict[type[errors.TollgateError], HTTPStatus] = {
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
     errors.AlreadyExistsError: HTTPStatus.BAD_REQUEST,
     errors.WrongStateError: HTTPStatus.CONFLICT,
+    errors.PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
     errors.RetryLaterError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.ProviderError: HTTPStatus.BAD_GATEWAY,
     errors.ProviderTimeoutError: HTTPStatus.GATEWAY_TIMEOUT,
@@ -41,7 +42,15 @@ def problem(error: errors.TollgateError, instance: str) -> Response[str]:
     extra = dict(error.extra)
     if error.param is not None:
         extra.setdefault("errors", [{"field": error.param, "message": error.message}])
+    if isinstance(error, errors.ModelAccessDeniedError):
+        extra |= _denied(error.message)
     return document(status, error.message, error.stable_code, instance, extra, _headers(error))
+
+
+def _denied(message: str) -> dict[str, str]:
+    """A denied model is told in the words of the documentation's page on access, too (contract 1.5)."""
+    what, _, why = message.partition(": ")
+    return {"error": what, "message": why[:1].upper() + why[1:]}
 
 
 def document(  # noqa: PLR0913, PLR0917

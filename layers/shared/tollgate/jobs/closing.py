@@ -9,9 +9,8 @@ from decimal import Decimal
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
 from tollgate.auth.principal import Principal
-from tollgate.core.errors import InvalidRequestError, WrongStateError
-from tollgate.core.fields import METADATA_BYTES
-from tollgate.core.json import dumps
+from tollgate.core.errors import WrongStateError
+from tollgate.core.fields import merged_metadata
 from tollgate.core.money import ZERO
 from tollgate.credits import promises
 from tollgate.credits.access import payer_of
@@ -52,7 +51,7 @@ def end(caller: Principal, job: Job, team: Team | None, ending: Ending, now: dat
     ended = replace(
         job,
         status=ending.status,
-        metadata=merged(job.metadata, ending.metadata),
+        metadata=merged_metadata(job.metadata, ending.metadata),
         error_message=ending.error_message,
         updated_at=now,
         completed_at=now,
@@ -68,15 +67,6 @@ def end(caller: Principal, job: Job, team: Team | None, ending: Ending, now: dat
         audit.append(work, event_of(caller, ended, ending.status.value, now))
     work.commit()
     return ended
-
-
-def merged(metadata: dict[str, object], change: dict[str, object]) -> dict[str, object]:
-    """A shallow merge (D-38). Raises InvalidRequestError if it comes to more than 10 KB."""
-    whole = metadata | change
-    if change and len(dumps(whole).encode()) > METADATA_BYTES:
-        message = f"metadata may have at most {METADATA_BYTES} bytes as JSON, merged with what there is"
-        raise InvalidRequestError(message, param="metadata")
-    return whole
 
 
 def event_of(caller: Principal, job: Job, verb: str, at: datetime) -> AuditEvent:

@@ -13,6 +13,7 @@ from tollgate.auth.policy import GRANTS, Action
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
+from tollgate.core.fields import merged_metadata
 from tollgate.core.pagination import PageRequest
 from tollgate.credits import repository as credits
 from tollgate.credits.access import payer_of
@@ -100,7 +101,7 @@ class JobService:
 
     def _update_metadata(self, caller: Principal, job_id: str, request: UpdateJobMetadata) -> JobMetadata:
         job, now = reachable(caller, job_id, Action.JOB_WRITE).job, self.clock()
-        metadata = closing.merged(job.metadata, request.metadata)
+        metadata = merged_metadata(job.metadata, request.metadata)
         work = Work()
         repository.set_metadata(work, job, metadata, now)
         if caller.key_id is None:

@@ -41,6 +41,8 @@ class Holder:
     updated_at: datetime
     uses: int = 0
     version: int | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,4 +280,6 @@ def _holder(scope: str, item: HolderItem) -> Holder:
         updated_at=clock.from_stored(item.updated_at),
         uses=item.uses,
         version=item.version,
+        created_by=item.created_by,
+        updated_by=item.updated_by,
     )

@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from pynamodb.attributes import Attribute, ListAttribute, UnicodeAttribute
-from pynamodb.constants import NUMBER, STRING
+from pynamodb.constants import MAP, NUMBER, STRING
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import RemoveAction, SetAction
 
 
 class DecimalAttribute(Attribute[Decimal]):
@@ -41,6 +43,18 @@ class TextListAttribute(ListAttribute[str]):
         super().__init__(of=UnicodeAttribute, default=list)  # type: ignore[arg-type]
 
 
+class TextMapAttribute(Attribute[dict[str, str]]):
+    """Texts by name."""
+
+    attr_type = MAP
+
+    def serialize(self, value: dict[str, str]) -> dict[str, Any]:
+        return {name: {STRING: text} for name, text in value.items()}
+
+    def deserialize(self, value: dict[str, Any]) -> dict[str, str]:
+        return {name: text[STRING] for name, text in value.items()}
+
+
 class DecimalListAttribute(ListAttribute[Decimal]):
     """A list of exact numbers; absent unless given."""
 
@@ -59,6 +73,10 @@ class FreeFormAttribute(Attribute[dict[str, Any]]):
     def deserialize(self, value: str) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(value)
         return loaded
+
+    def set(self, value: Any) -> SetAction | RemoveAction:
+        # PynamoDB takes an object such as {"S": "text"} for a value that is stored like that already.
+        return Path(self).set({STRING: self.serialize(value)})
 
 
 def _plain(value: object) -> object:

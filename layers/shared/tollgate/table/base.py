@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from tollgate.core.pagination import MAX_CANDIDATES, Page, PageRequest
 from tollgate.settings import settings
-from tollgate.table import cursor
+from tollgate.table import cursor, demands
 
+CONDITION_FAILED = "ConditionalCheckFailedException"
 GSI1 = "GSI1"
 GSI2 = "GSI2"
 DUE = "DUE"
@@ -84,9 +86,13 @@ class Item(Model):
             # No item can have such a key, and DynamoDB calls asking for it an error.
             return None
         try:
-            return cls.get(pk, sk, consistent_read=True)
+            found = cls.get(pk, sk, consistent_read=True)
         except cls.DoesNotExist:
             return None
+        demanded = demands.current()
+        if demanded is not None:
+            demanded.saw(found)
+        return found
 
     @classmethod
     def page(  # noqa: PLR0913
@@ -130,9 +136,16 @@ class Item(Model):
         return Page(entries)
 
     @classmethod
-    def all_of(cls, partition: str, *, index: str | None = None, prefix: Condition | None = None) -> Iterator[Self]:
+    def all_of(
+        cls,
+        partition: str,
+        *,
+        index: str | None = None,
+        prefix: Condition | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[Self]:
         """Every item of a partition; strongly consistent unless an index is named."""
-        return cls._rows(partition, index=index, prefix=prefix, newest_first=False, start=None, batch=None)
+        return cls._rows(partition, index=index, prefix=prefix, newest_first=newest_first, start=None, batch=None)
 
     @classmethod
     def _rows(  # noqa: PLR0913
@@ -154,6 +167,24 @@ class Item(Model):
             page_size=batch,
             last_evaluated_key={name: {"S": value} for name, value in start.items()} if start else None,
         )
+
+    def unversioned(self) -> Self:
+        """The item, for a write that neither depends on its version nor makes a new one.
+
+        PynamoDB would set the version of an item that was not read to 1, whatever it is by now.
+        """
+        self._version_attribute_name = None
+        return self
+
+    def note(self, values: dict[str, Any], condition: Condition) -> bool:
+        """Sets attributes, alone and without a new version, if the condition holds; False: it did not."""
+        try:
+            self.unversioned().update(self.changes(values), condition)
+        except UpdateError as error:
+            if error.cause_response_code == CONDITION_FAILED:
+                return False
+            raise
+        return True
 
     def changes(self, values: dict[str, Any]) -> list[Any]:
         """Update actions that set the given attributes; None removes one."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 ENTITY = "#"
 METADATA = "METADATA"
+OBJECT_PERMISSION = "OBJECTPERMISSION"
 PLATFORM = "platform"
 NO_ORGANIZATION = "none"
 # Parent of everything in the model catalogue: one strongly consistent query reads it whole.
@@ -24,11 +25,23 @@ ORGANIZATIONS = "ORGANIZATIONS"
 TEAMS = "TEAMS"
 CREDENTIALS = "CREDENTIALS"
 USERS = "USERS"
+# Links to all keys that are not revoked, and to the revoked ones.
+KEYS = "KEYS"
+REVOKED_KEYS = "REVOKEDKEYS"
+# Those users who have a role on the platform, and the item that counts them.
+ADMIN_USERS = "ADMINUSERS"
+# A user's password, beside him.
+PASSWORD = "PASSWORD"  # noqa: S105 (a sort key)
 CUSTOMERS = "CUSTOMERS"
 BUDGETS = "BUDGETS"
 AUDIT = "AUDIT"
 ALERTS = "ALERTS"
 ALERT_RULES = "ALERTRULES"
+WEBHOOKS = "WEBHOOKS"
+DELETED_ORGANIZATIONS = "DELETEDORGANIZATIONS"
+DELETED_TEAMS = "DELETEDTEAMS"
+# Partition of the DUE index that holds deletions that are not done.
+DELETIONS = "DELETIONS"
 # Partition of the DUE index that holds alerts with deliveries to make.
 DELIVERIES = "DELIVERIES"
 # What a partition of usage buckets is of. An owner is a team, an organization's own keys, or the platform's.
@@ -42,6 +55,8 @@ USAGE_TAG = "TAG"
 USAGE_ORGANIZATION = "ORGANIZATION"
 USAGE_PLATFORM = "PLATFORM"
 USAGE_ALL_OWNERS = "all"
+# Beside an owner's buckets: what its jobs come to since it exists.
+USAGE_TOTAL = "TOTAL"
 # Which days are closed, and which were touched after that.
 USAGE_DAYS = "USAGE#DAYS"
 # Partitions of GSI2 that the owners' buckets are spread over.
@@ -52,6 +67,8 @@ _USAGE_NAME_LENGTH = 1000
 SWEEP_PARTITIONS = 8
 # Partitions of the DUE index that hold the teams and organizations whose account a schedule has to look at.
 REFILL_PARTITIONS = 8
+# Partitions of the DUE index that hold open jobs, to be looked at when nothing was heard of them for long.
+ZOMBIE_PARTITIONS = 8
 
 
 def encoded(external_id: str) -> str:
@@ -79,6 +96,16 @@ def user(user_id: str) -> str:
 def email(address: str) -> str:
     """Guard of an e-mail address, which only one user may have; ``address`` in lower case."""
     return f"EMAIL#{encoded(address)}"
+
+
+def session(session_id: str) -> str:
+    """A login; ``session_id`` is the SHA-256 of its token's id, in hex."""
+    return f"SESSION#{session_id}"
+
+
+def login_attempts(address: str) -> str:
+    """How often a password was tried for an e-mail address lately; ``address`` in lower case, known or not."""
+    return f"LOGIN#{encoded(address)}"
 
 
 def members_of(owner_uid: str) -> str:
@@ -119,6 +146,26 @@ def keys_of(team_uid: str) -> str:
     return f"TEAM#{team_uid}#KEYS"
 
 
+def own_keys_of(organization_uid: str | None) -> str:
+    """The keys without a team: of an organization, or of nobody but the platform."""
+    return f"ORG#{organization_uid or NO_ORGANIZATION}#KEYS"
+
+
+def keys_of_user(user_id: str) -> str:
+    """The keys that name a user, whether somebody has made him or not."""
+    return f"USER#{encoded(user_id)}#KEYS"
+
+
+def keys_in(organization_uid: str | None, *, revoked: bool = False) -> str:
+    """Links to all keys in an organization, those of its teams included, or to those in none."""
+    return f"{REVOKED_KEYS if revoked else KEYS}#{organization_uid or NO_ORGANIZATION}"
+
+
+def key_alias(alias: str) -> str:
+    """Guard of a key's alias that no other key may have."""
+    return f"KEYALIAS#{encoded(alias)}"
+
+
 def by_creation(created_at: str, external_id: str) -> str:
     """Sort key of lists in order of creation; ``created_at`` as ``clock.to_stored`` writes it."""
     return f"{created_at}#{encoded(external_id)}"
@@ -146,6 +193,11 @@ def transaction(transaction_id: str = "") -> str:
     return f"TX#{transaction_id}"
 
 
+def ledger_of(organization_uid: str) -> str:
+    """The ledger entries of an organization's account and of all its teams' accounts, by transaction id."""
+    return f"LEDGER#{organization_uid}"
+
+
 def booked(cause: str, which: str) -> str:
     """Marks that an account's ledger has the one entry of a cause: a refund of something, the refill of a period."""
     return f"BOOKED#{cause}#{which}"
@@ -163,6 +215,20 @@ def call(hold_id: str) -> str:
 def calls_of(owner_uid: str, day: str) -> str:
     """The calls of a team (or of the platform) on a day, ``YYYY-MM-DD``."""
     return f"CALLS#{owner_uid}#{day}"
+
+
+def job(job_id: str) -> str:
+    return f"JOB#{job_id}"
+
+
+def jobs_of(team_uid: str, status: str | None = None) -> str:
+    """The jobs of a team: all of them, or those in a status."""
+    return f"JOBS#{team_uid}#{status}" if status else f"JOBS#{team_uid}"
+
+
+def calls_in(job_id: str) -> str:
+    """The calls of a job."""
+    return f"JOBCALLS#{job_id}"
 
 
 def usage_of(scope: str, name: str) -> str:
@@ -225,6 +291,10 @@ def refill(partition: int) -> str:
     return f"REFILL#{partition}"
 
 
+def zombies(partition: int) -> str:
+    return f"ZOMBIES#{partition}"
+
+
 def model(alias: str = "") -> str:
     """A model alias under ``CATALOGUE``; without an alias the prefix of all of them."""
     return f"MODEL#{encoded(alias)}"
@@ -233,6 +303,11 @@ def model(alias: str = "") -> str:
 def access_group(group_name: str = "") -> str:
     """An access group under ``CATALOGUE``; without a name the prefix of all of them."""
     return f"GROUP#{encoded(group_name)}"
+
+
+def model_users(alias: str) -> str:
+    """The teams that hold an alias by itself; the sort key is ``team``."""
+    return f"MODEL#{encoded(alias)}#TEAMS"
 
 
 def group_members(group_name: str) -> str:
@@ -279,3 +354,27 @@ def alert(alert_id: str) -> str:
 def alerts_of(organization_uid: str | None) -> str:
     """The alerts about an organization and whatever is in it, or about what belongs to none."""
     return f"ALERTS#{organization_uid or PLATFORM}"
+
+
+def webhook(webhook_id: str) -> str:
+    return f"WEBHOOK#{webhook_id}"
+
+
+def webhooks_of(owner_uid: str) -> str:
+    """The webhooks of a team or of an organization."""
+    return f"WEBHOOKS#{owner_uid}"
+
+
+def event(event_id: str) -> str:
+    """Something that webhooks are told of."""
+    return f"EVENT#{event_id}"
+
+
+def deletion(uid: str) -> str:
+    """What is left of a team or an organization that was deleted."""
+    return f"DELETION#{uid}"
+
+
+def deleted_teams_of(organization_uid: str | None) -> str:
+    """The deleted teams of an organization, or of none."""
+    return f"DELETEDTEAMS#{organization_uid or NO_ORGANIZATION}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tollgate.table import keys
@@ -22,3 +23,9 @@ class MetadataItem(Item):
     def read(cls, pk: str) -> dict[str, Any]:
         item = cls.find(pk, keys.METADATA)
         return item.metadata if item else {}
+
+    @classmethod
+    def read_all(cls, pks: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """That of many entities, by their partition."""
+        places = [(pk, keys.METADATA) for pk in pks]
+        return {item.PK: item.metadata for item in cls.batch_get(places, consistent_read=True)}

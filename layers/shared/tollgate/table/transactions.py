@@ -14,9 +14,12 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.transactions import TransactWrite
 
 from tollgate.core.errors import StoreUnavailableError, TollgateError, WrongStateError
+from tollgate.table import demands
 from tollgate.table.base import Item
 
 _ATTEMPTS = 6
+# However often something is tried again, nobody waits longer than this before the next time.
+_LONGEST_PAUSE_SECONDS = 0.64
 _CONDITION_FAILED = "ConditionalCheckFailed"
 # Reasons that pass by themselves: another transaction on the same item, or throttling.
 _TRANSIENT = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
@@ -67,10 +70,12 @@ class Work:
         versioned: bool = True,
     ) -> None:
         """Changes attributes of an item. ``versioned=False`` is for counters, which commute."""
+        if not (_guarded(item) or versioned):
+            item.unversioned()
         self._add(
             "update",
             # A copy: PynamoDB appends the version's action to the list, and the step may be sent more than once.
-            lambda tx: tx.update(item, list(actions), condition, add_version_condition=versioned),
+            lambda tx: tx.update(item, list(actions), condition),
             otherwise,
         )
 
@@ -82,6 +87,7 @@ class Work:
         otherwise: TollgateError | None = None,
         versioned: bool = False,
     ) -> None:
+        versioned = _guarded(item) or versioned
         self._add("delete", lambda tx: tx.delete(item, condition, add_version_condition=versioned), otherwise)
 
     def check(self, item: Item, condition: Condition, *, otherwise: TollgateError) -> None:
@@ -89,7 +95,21 @@ class Work:
         self._add("check", lambda tx: tx.condition_check(type(item), item.PK, item.SK, condition), otherwise)
 
     def commit(self) -> None:
-        """Writes everything, or raises: the first failed step's error, or StoreUnavailableError."""
+        """Writes everything, or raises: the first failed step's error, or StoreUnavailableError.
+
+        Under the request's own demands: PreconditionFailedError if it named another version of its resource.
+        """
+        demanded = demands.current()
+        if demanded is None:
+            self._write()
+            return
+        demanded.check()
+        if demanded.claim is not None:
+            demanded.claim.join(self)
+        self._write()
+        demanded.met()
+
+    def _write(self) -> None:
         steps = sorted(self._steps, key=lambda step: _ORDER.index(step.kind))
         for attempt in range(_ATTEMPTS):
             try:
@@ -97,7 +117,7 @@ class Work:
             except TransactWriteError as error:
                 if not _is_transient(error, steps):
                     raise StoreUnavailableError("The data store did not answer; try again") from error
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+                _pause(attempt)
             else:
                 return
         raise StoreUnavailableError("The data store is busy; try again")
@@ -111,6 +131,11 @@ class Work:
 
     def _add(self, kind: str, apply: Callable[[TransactWrite], None], otherwise: TollgateError | None) -> None:
         self._steps.append(_Step(kind, apply, otherwise or LostRaceError()))
+
+
+def _guarded(item: Item) -> bool:
+    demanded = demands.current()
+    return demanded is not None and demanded.guards(item)
 
 
 def _is_transient(error: TransactWriteError, steps: list[_Step]) -> bool:
@@ -143,8 +168,12 @@ def retried(change: Callable[[], T], attempts: int = 4) -> T:
         except LostRaceError:
             if attempt == attempts - 1:
                 raise
-            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+            _pause(attempt)
     raise AssertionError
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(random.uniform(0, min(0.02 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
 
 
 __all__ = ["LostRaceError", "Work", "retried"]

@@ -91,7 +91,8 @@ class _Asked:
 
 def _action(caller: Principal, scope: str, scope_id: str, access: Access) -> Action:
     if access is Access.ADJUST:
-        return Action.BUDGET_ADJUST
+        # Who limits a key may also forgive it what it spent.
+        return Action.KEY_UPDATE if scope == Scope.KEY else Action.BUDGET_ADJUST
     if access is Access.WRITE:
         return Action.ORGANIZATION_LIMIT if scope == Scope.ORGANIZATION else Action.BUDGET_WRITE
     match scope:

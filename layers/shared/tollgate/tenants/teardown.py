@@ -54,8 +54,9 @@ from tollgate.webhooks.service import WebhookService
 # A key with its metadata, its counter, its link, its alias, its audit event and a shared budget, and the count of all:
 # a transaction has at most a hundred writes.
 _AT_ONCE = 14
-# For so long a deletion is one process's, who then has to be done or to say that he goes on.
-LEASE = timedelta(seconds=60)
+# For so long a deletion is one process's: that of the request, which has 29 s, and then the worker's, which has 300.
+_OF_REQUEST = timedelta(seconds=60)
+_OF_WORKER = timedelta(seconds=300)
 _MOST_DUE = 100
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class Teardown:
         deletion = deletions.find(uid)
         if deletion is None or deletion.is_done:
             return None
-        return deletions.take(deletion, ids.new_ulid(), self.clock() + LEASE)
+        return deletions.take(deletion, ids.new_ulid(), self.clock() + _OF_WORKER)
 
     def _advance(self, deletion: Deletion, deadline: Deadline) -> None:
         is_team = deletion.team_id is not None
@@ -321,7 +322,7 @@ def close_team(work: Work, caller: Principal, team: Team, now: datetime, *, purg
         account_items=team.account_items,
         purge=purge,
     )
-    return deletions.create(work, deletion, ids.new_ulid(), now + LEASE)
+    return deletions.create(work, deletion, ids.new_ulid(), now + _OF_REQUEST)
 
 
 def close_organization(  # noqa: PLR0913
@@ -344,7 +345,7 @@ def close_organization(  # noqa: PLR0913
         account_items=organization.account_items,
         purge=purge,
     )
-    return deletions.create(work, deletion, ids.new_ulid(), now + LEASE)
+    return deletions.create(work, deletion, ids.new_ulid(), now + _OF_REQUEST)
 
 
 def _batches(found: Iterator[T], deadline: Deadline) -> Iterator[list[T]]:

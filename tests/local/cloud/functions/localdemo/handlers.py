@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from typing import Any
 
 AUTHORIZED: list[dict[str, Any]] = []
 CONSUMED: list[dict[str, Any]] = []
 POISON: set[str] = set()
+RELEASED = threading.Event()
 
 
 def echo(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -33,8 +34,8 @@ def answer(event: dict[str, Any], _context: Any) -> Any:
 
 
 def slow(_event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Take longer than the integration waits."""
-    time.sleep(0.3)
+    """Take longer than the integration waits: until `RELEASED` is set."""
+    RELEASED.wait(30)
     return {"statusCode": 200}
 
 
