@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tollgate.http.openapi import error_reference
+
 _ROW = (
     "date,team_id,model,provider,job_type,calls,failed_calls,input_tokens,cached_tokens,output_tokens,reasoning_tokens,"
     "cost_usd,provider_cost_usd,credits_used,jobs,successful_jobs,failed_jobs,cancelled_jobs,unbilled_cost_usd\r\n"
@@ -22,14 +24,7 @@ _FORMAT = {
     "in": "query",
     "schema": {"type": "string", "enum": ["csv", "json"], "default": "csv"},
 }
-_ERRORS = {
-    "401": "Unauthorized",
-    "403": "Forbidden",
-    "404": "NotFound",
-    "422": "UnprocessableEntity",
-    "500": "InternalServerError",
-    "503": "ServiceUnavailable",
-}
+_ERRORS = (401, 403, 404, 422, 500, 503)
 
 
 def _export(kind: str) -> dict[str, Any]:
@@ -47,7 +42,7 @@ def _export(kind: str) -> dict[str, Any]:
         "parameters": [owner, _PERIOD, _FORMAT],
         "responses": {
             "200": {"description": "A row by day, team, model, provider and job type", "content": content},
-            **{status: {"$ref": f"#/components/responses/{name}"} for status, name in _ERRORS.items()},
+            **{str(status): error_reference(status) for status in _ERRORS},
         },
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from proxy.job_requests import CallInJob, CreateAndCall
+from tollgate.http.openapi import error_reference
 
 _TAG = "jobs"
 _REF = "#/components/schemas/{model}"
@@ -51,19 +52,7 @@ _STREAM = (
     '"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}\n\n'
     "data: [DONE]\n\n: cost=0.0000025 credits=999\n\n"
 )
-# By the names that the document gives to the answers which all of the native API shares.
-_ERRORS: Mapping[str, str] = {
-    "400": "BadRequest",
-    "401": "Unauthorized",
-    "403": "Forbidden",
-    "404": "NotFound",
-    "409": "Conflict",
-    "413": "RequestEntityTooLarge",
-    "422": "UnprocessableEntity",
-    "429": "TooManyRequests",
-    "500": "InternalServerError",
-    "503": "ServiceUnavailable",
-}
+_ERRORS = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
 _PROVIDER = {"502": "The provider failed, after the fallbacks", "504": "The provider took too long"}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _JOB = {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}, "example": _JOB_ID}
@@ -98,9 +87,7 @@ _SCHEMAS: Mapping[str, Any] = {
 def _operation(
     name: str, summary: str, request: str, example: Any, answer: dict[str, Any], **more: Any
 ) -> dict[str, Any]:
-    errors: dict[str, Any] = {
-        status: {"$ref": f"#/components/responses/{response}"} for status, response in _ERRORS.items()
-    }
+    errors: dict[str, Any] = {str(status): error_reference(status) for status in _ERRORS}
     errors |= {status: {"description": told, "content": _PROBLEM} for status, told in _PROVIDER.items()}
     body = {"application/json": {"schema": {"$ref": _REF.format(model=request)}, "example": example}}
     return {

@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 import admin
+import litellm
 from tollgate.core import json
 from tollgate.http import openapi
 from tollgate.http.api import AdminApi, admin_api
@@ -32,9 +33,10 @@ def _document(server: str) -> str:
 
 
 def _apps() -> Iterator[AdminApi]:
-    for module in pkgutil.walk_packages(admin.__path__, "admin."):
-        if not module.ispkg:
-            yield importlib.import_module(module.name).app
+    for package in (admin, litellm):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.ispkg:
+                yield importlib.import_module(module.name).app
 
 
 def _proxy_spec() -> Mapping[str, Any]:

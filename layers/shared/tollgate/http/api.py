@@ -41,6 +41,9 @@ _GREEDY = "+>"
 class AdminApi(APIGatewayRestResolver):
     """A Powertools resolver for one endpoint. ``action`` None: the endpoint asks for no credential (Q-32)."""
 
+    # Of what surface that is not the native API it is.
+    dialect = ""
+
     def __init__(self, action: Action | None) -> None:
         super().__init__(
             enable_validation=True,

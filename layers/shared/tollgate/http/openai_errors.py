@@ -72,7 +72,7 @@ def answer(error: errors.TollgateError) -> ErrorAnswer:
         if error.retry_after:
             headers["retry-after"] = error.retry_after
     kind = row.kind or error.stable_code
-    return ErrorAnswer(status, body(_message(error), kind, status, error.param, error.extra), headers)
+    return ErrorAnswer(status, body(message_of(error), kind, status, error.param, error.extra), headers)
 
 
 def body(
@@ -82,7 +82,7 @@ def body(
     return {"error": {"message": message, "type": kind, "param": param, "code": str(status), **(extra or {})}}
 
 
-def _message(error: errors.TollgateError) -> str:
+def message_of(error: errors.TollgateError) -> str:
     """LiteLLM's words where clients look for them."""
     if isinstance(error, errors.BlockedError):
         who = "Key" if error.entity == "Key" else f"{error.entity}={error.entity_id}"

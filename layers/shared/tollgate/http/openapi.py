@@ -8,7 +8,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
-from tollgate.auth.policy import GRANTS, Action
+from tollgate.auth.policy import GRANTS
 from tollgate.core import money
 from tollgate.core.pagination import MAX_LIMIT, MAX_OFFSET
 from tollgate.http import problems
@@ -103,6 +103,16 @@ _PROBLEM = {
 }
 
 
+_LITELLM_ERROR = {
+    "title": "LiteLlmError",
+    "description": "One of LiteLLM's shapes, by the endpoint",
+    "anyOf": [
+        {"type": "object", "required": ["error"], "properties": {"error": {"type": "object"}}},
+        {"type": "object", "required": ["detail"], "properties": {"detail": {}}},
+    ],
+}
+
+
 def merged(apps: Iterable[AdminApi], other: Mapping[str, Any], server: str) -> dict[str, Any]:
     """The document of all endpoints.
 
@@ -110,16 +120,16 @@ def merged(apps: Iterable[AdminApi], other: Mapping[str, Any], server: str) -> d
     the path under which the API's root is reached. Raises ValueError if two schemas of one name differ.
     """
     paths: dict[str, dict[str, Any]] = {}
-    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    schemas: dict[str, Any] = {"Problem": _PROBLEM, "LiteLlmError": _LITELLM_ERROR}
     taken: set[str] = set()
     for app in apps:
-        own = json.loads(app.get_openapi_json_schema(title=TITLE, version=VERSION))
+        own = _own_document(app)
         _add_schemas(schemas, own.get("components", {}).get("schemas", {}))
         for path, item in own.get("paths", {}).items():
             for method, operation in item.items():
-                paths.setdefault(path, {})[method] = _finished(operation, path, app.action, taken)
+                paths.setdefault(path, {})[method] = _finished(operation, path, app, taken)
                 if app.action:
-                    _add_conditions(paths[path][method], method)
+                    _add_conditions(paths[path][method], method, app)
     for path, item in other.get("paths", {}).items():
         paths.setdefault(path, {}).update(item)
     _add_schemas(schemas, other.get("components", {}).get("schemas", {}))
@@ -131,21 +141,34 @@ def merged(apps: Iterable[AdminApi], other: Mapping[str, Any], server: str) -> d
         "paths": dict(sorted(paths.items())),
         "components": {
             "securitySchemes": _SECURITY_SCHEMES,
-            "responses": {_error_name(status): _error_response(status) for status in _ERRORS},
+            "responses": _error_responses(),
             "schemas": dict(sorted(schemas.items())),
         },
     }
 
 
-def _finished(operation: dict[str, Any], path: str, action: Action | None, taken: set[str]) -> dict[str, Any]:
+def _own_document(app: AdminApi) -> dict[str, Any]:
+    """An endpoint's own; a dialect's schemas have its name before theirs, because two surfaces call things the same."""
+    text = app.get_openapi_json_schema(title=TITLE, version=VERSION)
+    if not app.dialect:
+        own: dict[str, Any] = json.loads(text)
+        return own
+    own = json.loads(text.replace("#/components/schemas/", f"#/components/schemas/{app.dialect}"))
+    schemas = own.get("components", {}).get("schemas", {})
+    own["components"] = {"schemas": {f"{app.dialect}{name}": schema for name, schema in schemas.items()}}
+    return own
+
+
+def _finished(operation: dict[str, Any], path: str, app: AdminApi, taken: set[str]) -> dict[str, Any]:
     """An endpoint's operation with what all of them share."""
-    name = _operation_id(operation["operationId"], path)
+    action = app.action
+    name = app.dialect.lower() + _operation_id(operation["operationId"], path)
     if name in taken:
         name = operation["operationId"]
     taken.add(name)
     answers = {code: answer for code, answer in operation["responses"].items() if int(code) < HTTPStatus.BAD_REQUEST}
     errors = {
-        str(int(status)): {"$ref": f"#/components/responses/{_error_name(status)}"}
+        str(int(status)): error_reference(status, app.dialect)
         for status in _ERRORS
         if status is not HTTPStatus.PRECONDITION_FAILED
     }
@@ -162,7 +185,7 @@ def _finished(operation: dict[str, Any], path: str, action: Action | None, taken
     return finished
 
 
-def _add_conditions(operation: dict[str, Any], method: str) -> None:
+def _add_conditions(operation: dict[str, Any], method: str, app: AdminApi) -> None:
     """The headers by which a request depends on what its sender knows, or may be sent again."""
     parameters = [one for one in operation.get("parameters", ()) if one["name"] != _KEY_OF_ONCE["name"]]
     answers = operation["responses"]
@@ -175,8 +198,7 @@ def _add_conditions(operation: dict[str, Any], method: str) -> None:
         answers["304"] = {"description": "Not Modified", "headers": _ETAG}
     elif method in _CONDITIONAL:
         parameters.append(_IF_MATCH)
-        name = _error_name(HTTPStatus.PRECONDITION_FAILED)
-        answers["412"] = {"$ref": f"#/components/responses/{name}"}
+        answers["412"] = error_reference(HTTPStatus.PRECONDITION_FAILED, app.dialect)
     operation["parameters"] = parameters
 
 
@@ -211,8 +233,17 @@ def _tags(paths: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return sorted({tag for item in paths.values() for operation in item.values() for tag in operation.get("tags", ())})
 
 
-def _error_name(status: HTTPStatus) -> str:
-    return status.name.title().replace("_", "")
+def error_reference(status: int, dialect: str = "") -> dict[str, str]:
+    """What an operation answers with a status that all of its surface share; by number, because names change."""
+    return {"$ref": f"#/components/responses/{dialect or 'Problem'}{int(status)}"}
+
+
+def _error_responses() -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/LiteLlmError"}}}
+    responses = {f"Problem{int(status)}": _error_response(status) for status in _ERRORS}
+    return responses | {
+        f"LiteLlm{int(status)}": {"description": status.phrase, "content": content} for status in _ERRORS
+    }
 
 
 def _error_response(status: HTTPStatus) -> dict[str, Any]:
