@@ -144,7 +144,7 @@ async def call_in_job(request: Request) -> Response:
     else:
         work = jobs.create_and_stream(arrived, raw) if streamed else jobs.create_and_call(arrived, raw)
     answer = await gateway.to_the_end(work)
-    return _Kept(gateway, answer) if isinstance(answer, StreamingCall) else _json(200, answer)
+    return _Kept(gateway, answer) if isinstance(answer, StreamingCall) else _native(answer)
 
 
 def _read(raw: bytes, path: str) -> tuple[dict[str, Any], InvalidRequestError | None]:
@@ -219,6 +219,13 @@ def _shown(name: str, model: Model | None) -> dict[str, Any]:
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(body, default=_number), status, headers, media_type="application/json")
+
+
+def _native(body: Any) -> Response:
+    """Numbers as all of the native API writes them (Q-35)."""
+    from tollgate.core.json import dumps  # noqa: PLC0415
+
+    return Response(dumps(body), media_type="application/json")
 
 
 def _number(value: Any) -> Any:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tollgate.core.errors import InvalidRequestError
 from tollgate.core.fields import Metadata, RequestModel
+from tollgate.jobs.model import Text
 
 T = TypeVar("T", bound="CallInJob")
 # What the contract sends where a request does not say.
@@ -64,8 +65,8 @@ class CreateAndCall(CallInJob):
     """A job and its one call. ``metadata`` is another name of ``job_metadata`` (D-38)."""
 
     team_id: Annotated[str, Field(min_length=1, max_length=256)]
-    job_type: Annotated[str, Field(min_length=1, max_length=100)]
-    user_id: Annotated[str | None, Field(min_length=1, max_length=256)] = None
+    job_type: Annotated[Text, Field(min_length=1, max_length=100)]
+    user_id: Annotated[Text | None, Field(min_length=1, max_length=256)] = None
     job_metadata: Metadata | None = None
     metadata: Metadata | None = None
 

@@ -258,6 +258,7 @@ def test_create_and_call(plane: Plane, team: dict[str, Any]) -> None:
     assert set(body) == {"job_id", "status", "response", "metadata", "costs", "completed_at"}
     assert (body["status"], body["response"]["content"]) == ("completed", "Hello there")
     assert (body["costs"]["credit_applied"], body["costs"]["total_calls"]) == (True, 1)
+    assert '"credits_remaining":999,' in response.text
     assert (stored(job_id)["status"], stored(job_id)["metadata"]) == ("completed", '{"a":1}')
     assert plane.books().available == 999
 

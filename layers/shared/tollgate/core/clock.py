@@ -16,12 +16,12 @@ def utc_now() -> datetime:
 
 def to_wire(moment: datetime) -> str:
     """A time as the native API writes it: ``2024-10-14T12:00:00Z``, whole seconds (Q-34)."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def to_stored(moment: datetime) -> str:
     """A time as items hold it: fixed-width ISO 8601 with microseconds, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def from_stored(text: str) -> datetime:
