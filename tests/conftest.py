@@ -21,6 +21,7 @@ _SERVICES = {
     "tenants.offboarding": "offboarding_service",
     "tenants.teardown": "teardown",
     "keys.service": "key_service",
+    "keys.management": "key_management",
     "tenants.budgets": "budget_service",
     "tenants.members": "member_service",
     "users.service": "user_service",

@@ -37,6 +37,7 @@ class World:
 def world() -> Iterator[World]:
     given = os.environ.get("DYNAMODB_ENDPOINT_URL")
     with local_cloud(Settings(dynamodb_endpoint_url=given)) as cloud, serving(cloud.gateway) as url:
+        empty_table()
         build.organization()
         build.alias("fast")
         build.access_group("some", model_aliases=["fast"])

@@ -46,16 +46,16 @@ def test_fifty_jobs_on_ten_credits(table: None) -> None:
     """Ten run and are charged, forty are refused as the contract says, and nothing is left."""
     key = _team(10)
 
-    answers = asyncio.run(
-        _in_parallel(key, ["create-and-call"] * 50, {"team_id": TEAM, "job_type": "storm", **CALL})
-    )
+    answers = asyncio.run(_in_parallel(key, ["create-and-call"] * 50, {"team_id": TEAM, "job_type": "storm", **CALL}))
 
     assert Counter((status, body.get("code")) for status, body in answers) == {
         (200, None): 10,
         (403, "insufficient_credits"): 40,
     }
     assert all(body["costs"]["credit_applied"] for status, body in answers if status == 200)
-    assert all("Insufficient credits. Team has 0 credits" in body["detail"] for status, body in answers if status == 403)
+    assert all(
+        "Insufficient credits. Team has 0 credits" in body["detail"] for status, body in answers if status == 403
+    )
     state = books(TEAM)
     state.explain_balance()
     assert (state.available, state.promised, state.holds) == (0, 0, {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support import build
@@ -380,3 +382,30 @@ def test_deleting_many_keys_takes_several_transactions(monkeypatch: pytest.Monke
     call("POST", "/api/teams/acme-dev/suspend")
     assert call("DELETE", "/api/organizations/org_acme").body["keys_deleted"] == 5
     assert partition("ORG#org_acme") == []
+
+
+def test_models_other_names_and_blocking() -> None:
+    """What its calls may use; null and an empty map take it away again, absent keeps (Q-23, Q-25)."""
+    made = build.organization(models=["fast", "openai/*"], model_aliases={"quick": "fast"}, blocked=True)
+    assert (made["models"], made["model_aliases"], made["blocked"]) == (["fast", "openai/*"], {"quick": "fast"}, True)
+    kept = call("PUT", "/api/organizations/org_acme", {"models": ["slow"]}).body
+    assert (kept["models"], kept["model_aliases"], kept["blocked"]) == (["slow"], {"quick": "fast"}, True)
+    body = {"models": None, "model_aliases": {}, "blocked": None}
+    cleared = call("PUT", "/api/organizations/org_acme", body).body
+    assert (cleared["models"], cleared["model_aliases"], cleared["blocked"]) == (None, {}, False)
+    event = audit_events()[-1]
+    assert (json.loads(event["before"])["models"], json.loads(event["after"])["blocked"]) == (["slow"], None)
+    refused = call("PUT", "/api/organizations/org_acme", {"models": []})
+    assert (refused.status, refused.body["errors"][0]["field"]) == (422, "models")
+
+
+def test_a_name_and_what_is_kept_beside_it() -> None:
+    made = build.organization(object_permission={"vector_stores": ["docs"]})
+    permission_id = made["object_permission_id"]
+    assert permission_id is not None
+    (item,) = [item for item in all_items() if item["kind"] == "object_permission"]
+    assert (item["PK"], json.loads(item["permission"])) == ("ORG#org_acme", {"vector_stores": ["docs"]})
+    merged = call("PUT", "/api/organizations/org_acme", {"object_permission": {"agents": ["x"]}}).body
+    assert merged["object_permission_id"] == permission_id
+    call("DELETE", "/api/organizations/org_acme")
+    assert not [item for item in all_items() if item["kind"] == "object_permission"]

@@ -53,6 +53,9 @@ def test_create(clock: FakeClock) -> None:
         "charge_failed_jobs": False,
         "message": "Team 'acme-prod' has been created",
         "blocked": False,
+        "model_access": "listed",
+        "team_member_permissions": None,
+        "object_permission_id": None,
         "created_at": NOW,
     }
     assert organization_counts() == (1, 1, 1000)
@@ -171,6 +174,9 @@ def test_get(clock: FakeClock) -> None:
         "status": "active",
         "status_reason": None,
         "blocked": False,
+        "model_access": "listed",
+        "team_member_permissions": None,
+        "object_permission_id": None,
         "budget_mode": "job_based",
         "credits_per_dollar": 10,
         "tokens_per_credit": 10000,
@@ -241,6 +247,9 @@ def test_list(clock: FakeClock) -> None:
                 "credit_price_usd": 1,
                 "charge_failed_jobs": False,
                 "blocked": False,
+                "model_access": "listed",
+                "team_member_permissions": None,
+                "object_permission_id": None,
                 "created_at": NOW,
             }
         ],

@@ -13,6 +13,8 @@ from tests.support.requests import CANARY, Endpoint, World, dialect_endpoints
 ENDPOINTS = dialect_endpoints()
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.valid.body is not None]
 MALFORMED = ["{broken", '{"a": NaN}', "[" * 100_000, "[]"]
+# The contract has an unknown field be an error here.
+STRICT = {"LiteLlmPatchOrganizationFunction"}
 NO_OBJECTS = ['"text"', "12", "true"]
 
 _world = World()
@@ -71,9 +73,11 @@ def test_malformed_json(endpoint: Endpoint, world: World) -> None:
         assert entry["type"] == ("json_invalid" if body in MALFORMED else "model_attributes_type"), body[:20]
 
 
-@each(WITH_BODY)
+@each([endpoint for endpoint in WITH_BODY if endpoint.function not in STRICT])
 def test_an_unknown_field_is_ignored(endpoint: Endpoint, world: World) -> None:
     world.dirty = True
+    if endpoint.valid.before:
+        endpoint.valid.before()
     answer = send(endpoint, world, body={**(endpoint.valid.body or {}), "no_such_field": CANARY})
     assert answer.status == endpoint.valid.status, answer.text
     assert CANARY not in answer.text

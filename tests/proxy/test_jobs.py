@@ -19,6 +19,10 @@ from tests.support.upstream import answer, chunk, refuse, stream, usage
 TEAM = "acme-dev"
 MESSAGES = [{"role": "user", "content": "Say something"}]
 USED = usage(100, 50)
+EXHAUSTED = (
+    "Insufficient credits. Team has 0 credits remaining, but 1 required. "
+    "Allocated: 10, Used: 0, Reserved by open jobs: 10"
+)
 
 
 def job(plane: Plane, **fields: Any) -> str:
@@ -194,8 +198,7 @@ def test_ten_credits_carry_ten_jobs(plane: Plane, team: dict[str, Any]) -> None:
     assert told(answers[-1]) == (
         403,
         "insufficient_credits",
-        "Insufficient credits. Team has 0 credits remaining, but 1 required. "
-        + "Allocated: 10, Used: 0, Reserved by open jobs: 10",
+        EXHAUSTED,
     )
     assert stored(jobs[-1])["status"] == "pending"
     for job_id in jobs[:10]:

@@ -19,6 +19,8 @@ from tollgate.core import ids
 from tollgate.table import keys
 
 CANARY = "sk-canary-3f1b9c"
+# A key of the first tenant whose string is known.
+KNOWN_KEY = "sk-known-in-this-world"
 INTERRUPTED = "019283f1-7a00-7000-8000-00000000abcd"
 _VARIABLE = re.compile(r"\{(\w+)\+?\}")
 
@@ -99,7 +101,7 @@ class World:
 
     def _create(self) -> None:
         build.organization("org_acme")
-        build.organization("org_other")
+        build.organization("org_other", object_permission={"vector_stores": ["docs"]})
         build.alias("fast")
         build.access_group("acme-models", model_aliases=["fast"])
         self.team_key = build.team("acme-dev", access_groups=["acme-models"], credits_allocated=100)["virtual_key"]
@@ -121,8 +123,11 @@ class World:
         call("DELETE", "/api/organizations/org_gone")
         gone = call("GET", "/api/organizations", query={"status": "deleted"}).body["organizations"][0]["uid"]
         gone_team = call("GET", "/api/teams", query={"status": "deleted"}).body["teams"][0]["uid"]
+        known = {"key": KNOWN_KEY, "key_alias": "known", "team_id": "acme-dev", "user_id": "ana", "max_budget": 10}
+        call("POST", "/key/generate", known)
         self.values = {
             "organization_uid": gone,
+            "key": KNOWN_KEY,
             "team_uid": gone_team,
             "organization_id": "org_acme",
             "team_id": "acme-dev",
@@ -181,6 +186,12 @@ def _interrupted_call() -> None:
 
 
 _TEAM = {"team_id": "acme-dev"}
+_TEAM_SETTINGS = {
+    "model_access": "listed",
+    "blocked": False,
+    "team_member_permissions": ["/key/generate"],
+    "object_permission": {"vector_stores": ["docs"]},
+}
 _SPAN = {"start_date": "2026-03-01", "end_date": "2026-03-31"}
 _LIMITS = {
     "max_budget": 100,
@@ -201,11 +212,31 @@ _LIMITS = {
 
 REQUESTS: dict[str, Valid] = {
     "CreateOrganization": Valid(
-        {"organization_id": "org_new", "name": "New", "metadata": {"tier": "gold"}, "tags": ["gold"], **_LIMITS}
+        {
+            "organization_id": "org_new",
+            "name": "New",
+            "metadata": {"tier": "gold"},
+            "tags": ["gold"],
+            "models": ["fast", "openai/*"],
+            "model_aliases": {"quick": "fast"},
+            "blocked": False,
+            **_LIMITS,
+        }
     ),
     "ListOrganizations": Valid(query={"search": "acme", "status": "active", "limit": "5", "offset": "0"}),
     "GetOrganization": Valid(),
-    "UpdateOrganization": Valid({"name": "Renamed", "metadata": {}, "tags": ["gold"], "rollover": "next", **_LIMITS}),
+    "UpdateOrganization": Valid(
+        {
+            "name": "Renamed",
+            "metadata": {},
+            "tags": ["gold"],
+            "rollover": "next",
+            "models": ["fast"],
+            "model_aliases": {},
+            "blocked": True,
+            **_LIMITS,
+        }
+    ),
     "DeleteOrganization": Valid(before=_suspend_teams),
     "SetOrganizationStatus": Valid({"status": "suspended", "reason": "unpaid"}),
     "ListOrganizationTeams": Valid(query={"limit": "5"}),
@@ -223,6 +254,7 @@ REQUESTS: dict[str, Valid] = {
             "charge_failed_jobs": True,
             "metadata": {"a": 1},
             "tags": ["batch"],
+            **_TEAM_SETTINGS,
             **_LIMITS,
         }
     ),
@@ -239,6 +271,7 @@ REQUESTS: dict[str, Valid] = {
             "charge_failed_jobs": True,
             "metadata": {"a": 1},
             "tags": ["batch"],
+            **_TEAM_SETTINGS,
             **_LIMITS,
         }
     ),
@@ -511,6 +544,49 @@ REQUESTS |= {
     "LiteLlmListBudget": Valid(),
     "LiteLlmSettingsBudget": Valid(query={"budget_id": "starter"}),
     "LiteLlmDeleteBudget": Valid({"id": "starter"}),
+    "LiteLlmGenerateKey": Valid(
+        {
+            "key": "sk-chosen-by-client",
+            "key_alias": "ci",
+            "key_type": "llm_api",
+            "duration": "30d",
+            "models": ["fast"],
+            "aliases": {"quick": "fast"},
+            "team_id": "acme-dev",
+            "user_id": "ana",
+            "organization_id": "org_acme",
+            "blocked": False,
+            "metadata": {"a": 1},
+            "tags": ["batch"],
+            "allowed_routes": [],
+            "spend": 1,
+            "config": {"a": 1},
+            "permissions": {"a": True},
+            "allowed_cache_controls": ["no-store"],
+            "guardrails": ["pii"],
+            "prompts": ["p"],
+            "enforced_params": ["user"],
+            "max_budget": 10,
+            "budget_duration": "30d",
+            "rpm_limit": 5,
+        }
+    ),
+    "LiteLlmGenerateServiceKey": Valid({"team_id": "acme-dev", "key_alias": "nightly", "metadata": {"a": 1}}),
+    "LiteLlmUpdateKey": Valid(
+        {"key": KNOWN_KEY, "team_id": "acme-prod", "blocked": True, "max_budget": 5, "duration": "-1", "spend": 2}
+    ),
+    "LiteLlmDeleteKey": Valid({"keys": [KNOWN_KEY], "key_aliases": ["none"]}),
+    "LiteLlmInfoKey": Valid(query={"key": KNOWN_KEY}),
+    "LiteLlmInfoKeys": Valid({"keys": [KNOWN_KEY], "key_aliases": ["none"]}),
+    "LiteLlmListKeys": Valid(query={"size": "5", "sort_by": "key_alias", "return_full_object": "true"}),
+    "LiteLlmListKeyAliases": Valid(query={"size": "5", "team_id": "acme-dev"}),
+    "LiteLlmBlockKey": Valid({"key": KNOWN_KEY}),
+    "LiteLlmUnblockKey": Valid({"key": KNOWN_KEY}),
+    "LiteLlmRegenerateKey": Valid({"key": KNOWN_KEY, "new_key": "sk-chosen-by-client", "duration": "1h"}),
+    "LiteLlmRegenerateNamedKey": Valid({"rpm_limit": 5}),
+    "LiteLlmResetKeySpend": Valid({"reset_to": 0}),
+    "LiteLlmBulkUpdateKeys": Valid({"keys": [{"key": KNOWN_KEY, "max_budget": 5}]}),
+    "LiteLlmKeyHealth": Valid(),
     "LiteLlmNewOrganization": Valid(
         {
             "organization_id": "Org/New",
@@ -547,6 +623,50 @@ REQUESTS |= {
         {"organization_id": "org_acme", "user_id": "ben"},
         before=lambda: build.member("organization-member", "org_acme", build.user("ben")["user_id"]),
     ),
+    "LiteLlmNewTeam": Valid(
+        {
+            "team_id": "Team/New",
+            "team_alias": "New",
+            "organization_id": "org_acme",
+            "models": ["fast"],
+            "members_with_roles": [{"role": "admin", "user_email": "bob@example.com"}],
+            "team_member_permissions": ["/key/generate"],
+            "metadata": {"a": 1},
+            "tags": ["batch"],
+            "blocked": False,
+            "object_permission": {"vector_stores": ["docs"]},
+            **_LIMITS,
+        }
+    ),
+    "LiteLlmUpdateTeam": Valid(
+        {"team_id": "acme-dev", "organization_id": "org_acme", "models": ["fast"], "blocked": True, **_LIMITS}
+    ),
+    "LiteLlmPatchTeam": Valid({"team_alias": "Renamed", "max_budget": None, "metadata": {"a": 1}}),
+    "LiteLlmDeleteTeam": Valid({"team_ids": ["acme-dev", "other-dev"]}),
+    "LiteLlmInfoTeam": Valid(query={"team_id": "acme-dev", "key_limit": "1"}),
+    "LiteLlmListTeam": Valid(query={"organization_id": "org_acme"}),
+    "LiteLlmPageTeams": Valid(query={"page": "1", "page_size": "2", "search": "acme", "sort_by": "team_alias"}),
+    "LiteLlmBlockTeam": Valid({"team_id": "acme-dev"}),
+    "LiteLlmUnblockTeam": Valid({"team_id": "acme-dev"}),
+    "LiteLlmAddTeamMember": Valid(
+        {
+            "team_id": "acme-dev",
+            "member": {"role": "user", "user_email": "bob@example.com"},
+            "max_budget_in_team": 5,
+            "budget_duration": "30d",
+        }
+    ),
+    "LiteLlmUpdateTeamMember": Valid(
+        {"team_id": "acme-dev", "user_id": "ana", "role": "admin", "max_budget_in_team": 7, "rpm_limit": 5}
+    ),
+    "LiteLlmDeleteTeamMember": Valid({"team_id": "acme-dev", "user_id": "ana"}),
+    "LiteLlmAddTeamMembers": Valid(
+        {"team_id": "acme-dev", "members": [{"role": "user", "user_id": "bob"}], "max_budget_in_team": 5}
+    ),
+    "LiteLlmAddTeamModels": Valid({"team_id": "acme-dev", "models": ["gpt-*"]}),
+    "LiteLlmDeleteTeamModels": Valid({"team_id": "acme-dev", "models": ["acme-models"]}),
+    "LiteLlmListTeamPermissions": Valid(query={"team_id": "acme-dev"}),
+    "LiteLlmUpdateTeamPermissions": Valid({"team_id": "acme-dev", "team_member_permissions": ["/key/generate"]}),
 }
 
 

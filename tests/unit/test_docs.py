@@ -21,7 +21,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support import calls, docs
-from tests.support.api import FUNCTIONS, call
+from tests.support.api import FUNCTIONS, ROUTES, call
 from tests.support.docs import ROOT
 from tests.support.environment import empty_table
 from tests.support.items import all_items, raw_items
@@ -83,7 +83,12 @@ def chart(k: Any) -> list[tuple[str, Row]]:
     refilled = {"DUEPK": k.refill("{partition}"), "DUESK": "{due}"}
     organization, team = organization | refilled, team | refilled
     key = {"PK": k.key("{key_id}"), "SK": k.ENTITY}
-    key |= {"GSI1PK": k.keys_of("{team_uid}"), "GSI1SK": k.by_creation("{created_at}", "{key_id}")}
+    listed = k.by_creation("{created_at}", "{key_id}")
+    of_user = {"GSI2PK": k.keys_of_user("{user_id}"), "GSI2SK": listed}
+    own_key = key | {"GSI1PK": k.own_keys_of("{organization_uid}"), "GSI1SK": listed}
+    key |= {"GSI1PK": k.keys_of("{team_uid}"), "GSI1SK": listed}
+    key_link = {"PK": k.keys_in("{organization_uid}"), "SK": listed, "GSI1PK": k.KEYS, "GSI1SK": listed}
+    revoked = {"PK": k.keys_in("{organization_uid}", revoked=True), "GSI1PK": k.REVOKED_KEYS}
     account = {"PK": k.account("{team_uid}"), "SK": k.counter(), "DUEPK": k.sweep("{partition}"), "DUESK": "{due}"}
     call = {"PK": k.call("{hold_id}"), "SK": k.ENTITY}
     call |= {"GSI1PK": k.calls_of("{team_uid}", "{day}"), "GSI1SK": "{call_id}"}
@@ -120,8 +125,16 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("organization", organization),
         ("team", team),
         ("metadata", {"PK": k.organization("{organization_id}"), "SK": k.METADATA}),
+        ("object_permission", {"PK": k.organization("{organization_id}"), "SK": k.OBJECT_PERMISSION}),
+        ("object_permission", {"PK": k.team("{team_id}"), "SK": k.OBJECT_PERMISSION}),
         ("metadata", {"PK": k.team("{team_id}"), "SK": k.METADATA}),
         ("key", key),
+        ("key", key | of_user),
+        ("key", own_key),
+        ("key", own_key | of_user),
+        ("key_link", key_link),
+        ("key_link", key_link | revoked),
+        ("key_alias", {"PK": k.key_alias("{key_alias}"), "SK": k.ENTITY}),
         ("account", account),
         ("transaction", entry | {"GSI1PK": k.ledger_of("{organization_uid}"), "GSI1SK": "{transaction_id}"}),
         ("transaction", entry),
@@ -380,6 +393,17 @@ def test_decisions_are_numbered_and_complete() -> None:
         headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
         assert headings == ["Context", "Decision", "Consequences", "Reversibility"], path.name
     assert {number: len(names) for number, names in by_number.items()} == dict.fromkeys(range(1, len(by_number) + 1), 1)
+
+
+def test_the_dialect_page_names_every_endpoint() -> None:
+    page = (ROOT / "docs/litellm-compatibility.md").read_text()
+    named = set(re.findall(r"`([A-Z]+ /[^`]+)`", page))
+    routes = {
+        f"{route.method} {route.path}"
+        for route in ROUTES
+        if route.function is not None and FUNCTIONS[route.function].handler.startswith("litellm.")
+    }
+    assert named == routes
 
 
 def _run_blocks(page: str, port: str, **environment: str) -> list[Any]:

@@ -56,8 +56,8 @@ def from_headers(headers: Mapping[str, str], *, admin: bool) -> str:
 def presented(headers: Mapping[str, str], *, admin: bool) -> str:
     """Whatever credential a request came with; ``headers`` have lower-case names.
 
-    Management routes (``admin``) also take ``X-Admin-Key``, ``x-litellm-api-key`` and Azure's ``api-key`` (Q-33). Surrounding blanks are
-    trimmed. Raises UnauthenticatedError when there is none or it is malformed.
+    Management routes (``admin``) also take ``X-Admin-Key``, ``x-litellm-api-key`` and Azure's ``api-key`` (Q-33).
+    Surrounding blanks are trimmed. Raises UnauthenticatedError when there is none or it is malformed.
     """
     if admin:
         for name in ("x-litellm-api-key", "x-admin-key", "api-key"):

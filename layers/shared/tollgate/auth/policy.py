@@ -24,15 +24,22 @@ class Action(StrEnum):
     ORGANIZATION_UPDATE = "organization.update"
     ORGANIZATION_DELETE = "organization.delete"
     ORGANIZATION_SET_STATUS = "organization.set_status"
+    ORGANIZATION_DELETE_MANY = "organization.delete_many"
+    ORGANIZATION_READ_OWN = "organization.read_own"
     TEAM_CREATE = "team.create"
     TEAM_LIST = "team.list"
     TEAM_READ = "team.read"
+    TEAM_READ_OWN = "team.read_own"
     TEAM_UPDATE = "team.update"
     TEAM_DELETE = "team.delete"
     TEAM_SET_STATUS = "team.set_status"
     KEY_ISSUE = "key.issue"
     KEY_LIST = "key.list"
     KEY_REVOKE = "key.revoke"
+    KEY_READ = "key.read"
+    KEY_READ_OWN = "key.read_own"
+    KEY_MAKE_OWN = "key.make_own"
+    KEY_BULK = "key.bulk"
     CREDITS_ADD = "credits.add"
     CREDITS_READ = "credits.read"
     CREDITS_READ_PLATFORM = "credits.read_platform"
@@ -87,15 +94,28 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         Action.ORGANIZATION_UPDATE: _OWNERS | _ORG_ADMINS,
         Action.ORGANIZATION_DELETE: _OWNERS | {Role.ORG_OWNER},
         Action.ORGANIZATION_SET_STATUS: _OWNERS,
+        # Together with teams that are active: no customer does that by himself.
+        Action.ORGANIZATION_DELETE_MANY: _OWNERS,
+        # As LiteLLM's clients see it: every member may.
+        Action.ORGANIZATION_READ_OWN: _READERS | _ORG_ADMINS | {Role.ORG_DEVELOPER, Role.ORG_VIEWER},
         Action.TEAM_CREATE: _OWNERS | _ORG_ADMINS,
         Action.TEAM_LIST: _READERS | _ORG_ADMINS,
         Action.TEAM_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        # LiteLLM's clients ask for any: whose team it is decides.
+        Action.TEAM_READ_OWN: _READERS | _ORG_ADMINS | _TEAM_READERS | {Role.MEMBER},
         Action.TEAM_UPDATE: _OWNERS | _ORG_ADMINS,
         Action.TEAM_DELETE: _OWNERS | _ORG_ADMINS,
         Action.TEAM_SET_STATUS: _OWNERS | _ORG_ADMINS,
         Action.KEY_ISSUE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         Action.KEY_LIST: _READERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         Action.KEY_REVOKE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
+        # What a team's members see of its keys.
+        Action.KEY_READ: _READERS | _ORG_ADMINS | {Role.TEAM_ADMIN, Role.TEAM_MEMBER},
+        # Whoever comes with a key sees that one; users see, make and change their own.
+        Action.KEY_READ_OWN: _READERS | _ORG_ADMINS | _TEAM_READERS | {Role.MEMBER},
+        # Many keys at once, whoever has them.
+        Action.KEY_BULK: _OWNERS,
+        Action.KEY_MAKE_OWN: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN, Role.TEAM_MEMBER, Role.MEMBER},
         Action.CREDITS_ADD: _OWNERS,
         Action.CREDITS_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
         Action.CREDITS_READ_PLATFORM: _READERS,
@@ -171,11 +191,16 @@ def authorize(caller: Principal, action: Action, owner: Owner = PLATFORM, *, mis
         NotFoundError: the resource is another tenant's; the text is ``missing``, the same as for an unknown id.
     """
     admit(caller, action)
-    if caller.roles_for(owner.organization_id, owner.team_id) & GRANTS[action]:
+    if has_role(caller, action, owner):
         return
     if owner.organization_id is not None and caller.belongs_to(owner.organization_id):
         raise ForbiddenError(_not_there(caller, owner))
     raise NotFoundError(missing)
+
+
+def has_role(caller: Principal, action: Action, owner: Owner) -> bool:
+    """Whether a role of the caller allows ``action`` on something of ``owner``."""
+    return bool(caller.roles_for(owner.organization_id, owner.team_id) & GRANTS[action])
 
 
 def admit(caller: Principal, action: Action) -> None:

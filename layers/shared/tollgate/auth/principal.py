@@ -90,4 +90,5 @@ class Principal:
 
     def _everywhere(self) -> set[Role]:
         roles = {self.platform_role} if self.platform_role else set()
-        return roles | ({Role.MEMBER} if self.user_id else set())
+        # Who only looks on changes nothing of his own either.
+        return roles | ({Role.MEMBER} if self.user_id and self.platform_role is not Role.PLATFORM_VIEWER else set())

@@ -63,8 +63,8 @@ class JobLists:
 
 
 def own_team(caller: Principal) -> str | None:
-    """The team of a team's key."""
-    return caller.team_roles[0][0] if len(caller.team_roles) == 1 else None
+    """The team of a team's key; one without team has none (Q-05)."""
+    return caller.team_roles[0][0] or None if len(caller.team_roles) == 1 else None
 
 
 def _filter(query: JobQuery) -> JobFilter:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
 
 from tollgate.limits.items import LimitsAttribute
-from tollgate.table.attributes import TextListAttribute
+from tollgate.table.attributes import FreeFormAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
 class KeyItem(Item):
-    """Read on every call by its hash. ``GSI1`` lists a team's keys."""
+    """Read on every call by its hash. ``GSI1`` lists a team's keys, or an owner's without team; ``GSI2`` a user's."""
 
     key_id = UnicodeAttribute()
     uid = UnicodeAttribute()
     mask = UnicodeAttribute()
     key_alias = UnicodeAttribute(null=True)
+    # Whether a guard keeps others from having the alias.
+    unique_alias = BooleanAttribute(null=True)
     team_id = UnicodeAttribute(null=True)
     team_uid = UnicodeAttribute(null=True)
     organization_id = UnicodeAttribute(null=True)
@@ -29,9 +31,29 @@ class KeyItem(Item):
     model_access = UnicodeAttribute()
     models = TextListAttribute()
     tags = TextListAttribute()
+    # Other names for models, for this key only; calls read them.
+    aliases = FreeFormAttribute(null=True)
+    # The only routes that it may call; empty: all.
+    allowed_routes = TextListAttribute()
+    # What clients of the other dialect keep with a key; nothing here acts on it.
+    kept = FreeFormAttribute(null=True)
     limits = LimitsAttribute(null=True)
+    # When it was first used for a call; written by the stream's consumer.
+    first_call_at = UnicodeAttribute(null=True)
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     updated_at = UnicodeAttribute()
     updated_by = UnicodeAttribute()
     version = VersionAttribute()
+
+
+class KeyLinkItem(Item):
+    """Names a key in its organization, or in none. ``GSI1`` lists the links of all."""
+
+    key_id = UnicodeAttribute()
+
+
+class KeyAliasItem(Item):
+    """Guard of an alias: whichever key has it is named here."""
+
+    key_id = UnicodeAttribute()

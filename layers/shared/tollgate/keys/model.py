@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -40,7 +41,32 @@ class VirtualKey:
     user_uid: str | None = None
     tags: tuple[str, ...] = ()
     limits: Limits = NO_LIMITS
+    first_call_at: datetime | None = None
+    # Nobody else's may be the same (only where the other dialect has named it).
+    unique_alias: bool = False
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    allowed_routes: tuple[str, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    created_by: str | None = None
+    updated_at: datetime | None = None
+    updated_by: str | None = None
     version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What is to become of a key; what is not named stays.
+
+    ``values`` are fields of ``VirtualKey``, ``limits`` those of ``Limits``; ``owners`` are ``team_id``, ``user_id`` and
+    ``organization_id``, None for nobody. ``metadata`` None stays. ``preset_routes``: its ``allowed_routes`` are those
+    of a kind of key, not of the caller's choice.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    owners: Mapping[str, str | None] = field(default_factory=dict)
+    metadata: dict[str, Any] | None = None
+    preset_routes: bool = False
 
 
 ModelList = Annotated[list[Alias], Field(min_length=1, max_length=100)]
@@ -93,6 +119,7 @@ class KeyAnswer(LimitsAnswer):
     models: list[str] | None
     tags: list[str]
     expires_at: Timestamp | None
+    first_call_at: Timestamp | None
     created_at: Timestamp
 
     @classmethod
@@ -112,6 +139,7 @@ class KeyAnswer(LimitsAnswer):
                 "models": list(key.models) if key.models is not None else None,
                 "tags": list(key.tags),
                 "expires_at": key.expires_at,
+                "first_call_at": key.first_call_at,
                 "created_at": key.created_at,
                 **more,
             }

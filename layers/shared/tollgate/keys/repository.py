@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
+from tollgate.core.errors import AlreadyExistsError
 from tollgate.core.pagination import Page, PageRequest
-from tollgate.keys.items import KeyItem
+from tollgate.keys.items import KeyAliasItem, KeyItem, KeyLinkItem
 from tollgate.keys.model import KeyStatus, VirtualKey
 from tollgate.limits import repository as limits
 from tollgate.limits.model import NO_LIMITS
 from tollgate.table import keys
-from tollgate.table.base import GSI1
+from tollgate.table.base import GSI1, GSI2
 from tollgate.table.metadata import MetadataItem
 from tollgate.table.transactions import Work
+
+# As many items as one request may read.
+_BATCH = 100
 
 
 def find(key_id: str) -> VirtualKey | None:
@@ -25,8 +31,29 @@ def find(key_id: str) -> VirtualKey | None:
     return _key(item) if item else None
 
 
+def find_by_alias(alias: str) -> VirtualKey | None:
+    """The key that has the alias to itself."""
+    guard = KeyAliasItem.find(keys.key_alias(alias), keys.ENTITY)
+    return find(guard.key_id) if guard else None
+
+
+def find_all(key_ids: Iterable[str]) -> Iterator[VirtualKey]:
+    """The keys of these ids, in their order, read strongly consistent; those that are not there are left out."""
+    wanted = iter(key_ids)
+    while batch := list(islice(wanted, _BATCH)):
+        places = [(keys.key(key_id), keys.ENTITY) for key_id in batch]
+        found = {item.key_id: _key(item) for item in KeyItem.batch_get(places, consistent_read=True)}
+        yield from (found[key_id] for key_id in batch if key_id in found)
+
+
 def metadata_of(key_id: str) -> dict[str, Any]:
     return MetadataItem.read(keys.key(key_id))
+
+
+def metadata_of_all(key_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """That of many by their ids, read in batches; of those that have any."""
+    places = {keys.key(key_id): key_id for key_id in key_ids}
+    return {places[pk]: metadata for pk, metadata in MetadataItem.read_all(places).items()}
 
 
 def search(team_uid: str, request: PageRequest) -> Page[VirtualKey]:
@@ -36,71 +63,131 @@ def search(team_uid: str, request: PageRequest) -> Page[VirtualKey]:
 
 
 def all_of_team(team_uid: str) -> Iterator[VirtualKey]:
-    yield from (_key(item) for item in KeyItem.all_of(keys.keys_of(team_uid), index=GSI1))
+    """Newest first, revoked ones included."""
+    yield from map(_key, KeyItem.all_of(keys.keys_of(team_uid), index=GSI1, newest_first=True))
+
+
+def all_without_team(organization_uid: str | None) -> Iterator[VirtualKey]:
+    """The keys that an organization has by itself, or nobody; newest first, revoked ones included."""
+    yield from map(_key, KeyItem.all_of(keys.own_keys_of(organization_uid), index=GSI1, newest_first=True))
+
+
+def all_of_user(user_id: str) -> Iterator[VirtualKey]:
+    """Newest first, revoked ones included."""
+    yield from map(_key, KeyItem.all_of(keys.keys_of_user(user_id), index=GSI2, newest_first=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """All keys of an organization, those of its teams included, or all keys that there are; or the revoked ones."""
+
+    partition: str
+    index: str | None = None
+
+    def ids(self) -> Iterator[str]:
+        """Their ids, newest first."""
+        yield from (link.key_id for link in KeyLinkItem.all_of(self.partition, index=self.index, newest_first=True))
+
+    def count(self, most: int) -> int:
+        """How many there are, at most ``most``."""
+        return KeyLinkItem.count(self.partition, index_name=self.index, limit=most)
+
+
+def links(organization_uid: str | None = None, *, everywhere: bool = False, revoked: bool = False) -> Links:
+    """``organization_uid`` None: those in none, unless it is ``everywhere``."""
+    if everywhere:
+        return Links(keys.REVOKED_KEYS if revoked else keys.KEYS, GSI1)
+    return Links(keys.keys_in(organization_uid, revoked=revoked))
 
 
 def create(work: Work, key: VirtualKey, created_by: str, metadata: dict[str, Any] | None = None) -> None:
-    """Adds a team's new key to the transaction."""
+    """Adds a new key to the transaction. AlreadyExistsError if the key or its alias is taken."""
+    put(work, key, created_by, metadata)
+    limits.relink(work, NO_LIMITS, key.limits)
+    if key.unique_alias and key.key_alias is not None:
+        _take_alias(work, key.key_alias, key.key_id)
+
+
+def put(work: Work, key: VirtualKey, created_by: str, metadata: dict[str, Any] | None = None) -> None:
+    """A key's own items; its alias and its shared budget count it already, or are the caller's business."""
     created_at = clock.to_stored(key.created_at)
+    taken = AlreadyExistsError("Key already exists", code="key_exists", param="key")
     work.create(
         KeyItem(
             PK=keys.key(key.key_id),
             SK=keys.ENTITY,
-            GSI1PK=keys.keys_of(key.team_uid or ""),
-            GSI1SK=keys.by_creation(created_at, key.key_id),
             kind="key",
             key_id=key.key_id,
             uid=key.uid,
             mask=key.mask,
-            key_alias=key.key_alias,
-            team_id=key.team_id,
-            team_uid=key.team_uid,
-            organization_id=key.organization_id,
-            organization_uid=key.organization_uid,
-            user_id=key.user_id,
-            user_uid=key.user_uid,
-            status=key.status.value,
-            expires_at=clock.to_stored(key.expires_at) if key.expires_at else None,
-            model_access="all" if key.models is None else "listed",
-            models=list(key.models or ()),
-            tags=list(key.tags),
-            limits=key.limits if key.limits != NO_LIMITS else None,
             created_at=created_at,
-            created_by=created_by,
-            updated_at=created_at,
+            created_by=key.created_by or created_by,
+            updated_at=clock.to_stored(key.updated_at or key.created_at),
             updated_by=created_by,
-        )
+            first_call_at=clock.to_stored(key.first_call_at) if key.first_call_at else None,
+            status=key.status.value,
+            **_settings(key),
+        ),
+        otherwise=taken,
     )
     if metadata:
         work.put(MetadataItem.of(keys.key(key.key_id), metadata))
-    limits.relink(work, NO_LIMITS, key.limits)
+    _link(work, key)
 
 
 def update(work: Work, key: VirtualKey, after: VirtualKey, metadata: dict[str, Any] | None, event: AuditEvent) -> None:
     """Changes what may be changed of a key; a lost race if somebody else changed it since it was read as ``key``."""
     item = KeyItem(PK=keys.key(key.key_id), SK=keys.ENTITY, version=key.version)
-    changes = {
-        "key_alias": after.key_alias,
-        "blocked": after.blocked,
-        "expires_at": clock.to_stored(after.expires_at) if after.expires_at else None,
-        "model_access": "all" if after.models is None else "listed",
-        "models": list(after.models or ()),
-        "tags": list(after.tags),
-        "limits": after.limits if after.limits != NO_LIMITS else None,
-        "updated_at": clock.to_stored(event.at),
-        "updated_by": event.caller.actor,
-    }
-    work.update(item, item.changes(changes), KeyItem.status == KeyStatus.ACTIVE.value)
+    stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
+    work.update(item, item.changes(_settings(after) | stamp), KeyItem.status == KeyStatus.ACTIVE.value)
     if metadata is not None:
         work.put(MetadataItem.of(item.PK, metadata))
     limits.relink(work, key.limits, after.limits)
+    before_alias, after_alias = _guarded(key), _guarded(after)
+    if before_alias != after_alias:
+        if before_alias is not None:
+            work.delete(KeyAliasItem(PK=keys.key_alias(before_alias), SK=keys.ENTITY))
+        if after_alias is not None:
+            _take_alias(work, after_alias, key.key_id)
+    if key.organization_uid != after.organization_uid:
+        _unlink(work, key)
+        _link(work, after)
 
 
-def revoke(work: Work, key_id: str, at: datetime, revoked_by: str) -> None:
-    """Ends a key for good, in whatever state it is; the transaction loses the race if it is gone."""
-    item = KeyItem(PK=keys.key(key_id), SK=keys.ENTITY)
+def revoke(work: Work, key: VirtualKey, at: datetime, revoked_by: str) -> None:
+    """Ends a key for good, and frees its alias; a lost race if it was changed since it was read."""
+    item = KeyItem(PK=keys.key(key.key_id), SK=keys.ENTITY, version=key.version)
     changes = {"status": KeyStatus.REVOKED.value, "updated_at": clock.to_stored(at), "updated_by": revoked_by}
-    work.update(item, item.changes(changes), KeyItem.PK.exists(), versioned=False)
+    work.update(item, item.changes(changes), KeyItem.status == KeyStatus.ACTIVE.value)
+    alias = _guarded(key)
+    if alias is not None:
+        work.delete(KeyAliasItem(PK=keys.key_alias(alias), SK=keys.ENTITY))
+    _unlink(work, key)
+    _link(work, key, revoked=True)
+
+
+def replace_with(work: Work, key: VirtualKey, new: VirtualKey, replaced_by: str, metadata: dict[str, Any]) -> None:
+    """Puts another key string in a key's place: the old one is gone, everything else goes on under the new one."""
+    work.delete(KeyItem(PK=keys.key(key.key_id), SK=keys.ENTITY, version=key.version), versioned=True)
+    work.delete(MetadataItem(PK=keys.key(key.key_id), SK=keys.METADATA))
+    _unlink(work, key)
+    put(work, new, replaced_by, metadata)
+    limits.relink(work, key.limits, new.limits)
+    before, after = _guarded(key), _guarded(new)
+    if before is not None and before == after:
+        guard = KeyAliasItem(PK=keys.key_alias(before), SK=keys.ENTITY)
+        work.update(guard, [KeyAliasItem.key_id.set(new.key_id)], versioned=False)
+        return
+    if before is not None:
+        work.delete(KeyAliasItem(PK=keys.key_alias(before), SK=keys.ENTITY))
+    if after is not None:
+        _take_alias(work, after, new.key_id)
+
+
+def note_first_call(key_id: str, at: datetime) -> None:
+    """Writes down when the key was first used, unless that is known or the key is gone."""
+    unknown = KeyItem.PK.exists() & KeyItem.first_call_at.does_not_exist()
+    KeyItem(PK=keys.key(key_id), SK=keys.ENTITY).note({"first_call_at": clock.to_stored(at)}, unknown)
 
 
 def delete(work: Work, key: VirtualKey) -> None:
@@ -108,6 +195,68 @@ def delete(work: Work, key: VirtualKey) -> None:
     work.delete(KeyItem(PK=keys.key(key.key_id), SK=keys.ENTITY))
     work.delete(MetadataItem(PK=keys.key(key.key_id), SK=keys.METADATA))
     limits.forget_counter(work, key.uid)
+    revoked = key.status is KeyStatus.REVOKED
+    _unlink(work, key, revoked=revoked)
+    alias = _guarded(key)
+    if alias is not None and not revoked:
+        work.delete(KeyAliasItem(PK=keys.key_alias(alias), SK=keys.ENTITY))
+
+
+def _settings(key: VirtualKey) -> dict[str, Any]:
+    """What may change of a key, as attributes; None for those that are to be absent. The indexes follow from it."""
+    position = keys.by_creation(clock.to_stored(key.created_at), key.key_id)
+    owner = keys.keys_of(key.team_uid) if key.team_uid is not None else keys.own_keys_of(key.organization_uid)
+    return {
+        "GSI1PK": owner,
+        "GSI1SK": position,
+        "GSI2PK": keys.keys_of_user(key.user_id) if key.user_id is not None else None,
+        "GSI2SK": position if key.user_id is not None else None,
+        "key_alias": key.key_alias,
+        "unique_alias": key.unique_alias or None,
+        "team_id": key.team_id,
+        "team_uid": key.team_uid,
+        "organization_id": key.organization_id,
+        "organization_uid": key.organization_uid,
+        "user_id": key.user_id,
+        "user_uid": key.user_uid,
+        "blocked": key.blocked,
+        "expires_at": clock.to_stored(key.expires_at) if key.expires_at else None,
+        "model_access": "all" if key.models is None else "listed",
+        "models": list(key.models or ()),
+        "tags": list(key.tags),
+        "aliases": dict(key.aliases) or None,
+        "allowed_routes": list(key.allowed_routes),
+        "kept": dict(key.kept) or None,
+        "limits": key.limits if key.limits != NO_LIMITS else None,
+    }
+
+
+def _guarded(key: VirtualKey) -> str | None:
+    return key.key_alias if key.unique_alias else None
+
+
+def _take_alias(work: Work, alias: str, key_id: str) -> None:
+    message = f"Key with alias '{alias}' already exists. Unique key aliases across all keys are required."
+    taken = AlreadyExistsError(message, code="key_alias_exists", param="key_alias")
+    guard = KeyAliasItem(PK=keys.key_alias(alias), SK=keys.ENTITY, kind="key_alias", key_id=key_id)
+    work.create(guard, otherwise=taken)
+
+
+def _link(work: Work, key: VirtualKey, *, revoked: bool = False) -> None:
+    place = _linked(key, revoked=revoked)
+    index = keys.REVOKED_KEYS if revoked else keys.KEYS
+    link = KeyLinkItem(PK=place[0], SK=place[1], GSI1PK=index, GSI1SK=place[1], kind="key_link", key_id=key.key_id)
+    work.put(link)
+
+
+def _unlink(work: Work, key: VirtualKey, *, revoked: bool = False) -> None:
+    pk, sk = _linked(key, revoked=revoked)
+    work.delete(KeyLinkItem(PK=pk, SK=sk))
+
+
+def _linked(key: VirtualKey, *, revoked: bool) -> tuple[str, str]:
+    position = keys.by_creation(clock.to_stored(key.created_at), key.key_id)
+    return keys.keys_in(key.organization_uid, revoked=revoked), position
 
 
 def _key(item: KeyItem) -> VirtualKey:
@@ -116,6 +265,7 @@ def _key(item: KeyItem) -> VirtualKey:
         uid=item.uid,
         mask=item.mask,
         key_alias=item.key_alias,
+        unique_alias=bool(item.unique_alias),
         team_id=item.team_id,
         team_uid=item.team_uid,
         organization_id=item.organization_id,
@@ -127,7 +277,14 @@ def _key(item: KeyItem) -> VirtualKey:
         user_id=item.user_id,
         user_uid=item.user_uid,
         tags=tuple(str(tag) for tag in item.tags),
+        aliases=item.aliases or {},
+        allowed_routes=tuple(str(route) for route in item.allowed_routes),
+        kept=item.kept or {},
         limits=item.limits or NO_LIMITS,
         created_at=clock.from_stored(item.created_at),
+        created_by=item.created_by,
+        updated_at=clock.from_stored(item.updated_at),
+        updated_by=item.updated_by,
+        first_call_at=clock.from_stored(item.first_call_at) if item.first_call_at else None,
         version=item.version,
     )

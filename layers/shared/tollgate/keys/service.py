@@ -9,7 +9,7 @@ from typing import Any
 
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
-from tollgate.auth import credentials
+from tollgate.auth import credentials, routes
 from tollgate.auth.policy import Action
 from tollgate.auth.principal import ActorKind, Principal, Role
 from tollgate.core import ids
@@ -20,6 +20,7 @@ from tollgate.core.errors import (
     KeyExpiredError,
     NotFoundError,
     OrganizationSuspendedError,
+    RouteNotAllowedError,
     TeamPausedError,
     TeamSuspendedError,
     UnauthenticatedError,
@@ -27,6 +28,7 @@ from tollgate.core.errors import (
 )
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.keys import repository
+from tollgate.keys.access import missing
 from tollgate.keys.model import (
     IssueKey,
     KeyAnswer,
@@ -44,6 +46,7 @@ from tollgate.organizations import repository as organizations
 from tollgate.organizations.model import Organization, OrganizationStatus
 from tollgate.table.transactions import Work, retried
 from tollgate.teams import repository as teams
+from tollgate.teams import roles
 from tollgate.teams.access import reachable
 from tollgate.teams.model import Team, TeamStatus
 from tollgate.users import memberships
@@ -51,6 +54,8 @@ from tollgate.users import repository as users
 from tollgate.users.model import User
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# An id that no team has.
+_NO_TEAM = ""
 # A date further away than this is a mistake, and nobody's calendar overflows.
 LONGEST_LIFE = timedelta(days=36_500)
 
@@ -145,23 +150,23 @@ class KeyService:
         if key.status is not KeyStatus.REVOKED:
             now = self.clock()
             work = Work()
-            repository.revoke(work, key_id, now, caller.actor)
+            repository.revoke(work, key, now, caller.actor)
             states = {"before": {"status": key.status.value}, "after": {"status": KeyStatus.REVOKED.value}}
             audit.append(work, event_of(caller, team, key_id, "revoked", now, **states))
             work.commit()
         return KeyRevoked(key_id=key_id, revoked=True)
 
-    def principal(self, key_id: str) -> Principal:
-        """The caller behind a key, if the key may be used now.
+    def principal(self, key_id: str, route: str) -> Principal:
+        """The caller behind a key, if the key may be used now, and for that route.
 
         Key, team, organization and user are read strongly consistent. Raises the first row of Q-10 that refuses:
-        unknown, expired, blocked, suspended, paused.
+        unknown, expired, blocked, suspended, paused, route not allowed.
         """
         key = repository.find(key_id)
         if key is None or key.status is KeyStatus.REVOKED:
             raise UnauthenticatedError
         team, organization = _owners(key)
-        user = users.find(key.user_id) if key.user_id else None
+        user = _caller_of(key)
         expiries = (key.expires_at, user.access_expires_at if user else None)
         if any(expires_at is not None and expires_at <= self.clock() for expires_at in expiries):
             raise KeyExpiredError
@@ -169,13 +174,9 @@ class KeyService:
         if user is not None and not user.is_active:
             raise BlockedError("User", user.user_id)
         _check_status(team, organization)
-        return Principal(
-            actor=key.team_id or key.key_id,
-            kind=ActorKind.TEAM,
-            team_roles=((key.team_id, Role.TEAM_KEY),) if key.team_id else (),
-            organization_id=key.organization_id,
-            key_id=key.key_id,
-        )
+        if not routes.allows(key.allowed_routes, route):
+            raise RouteNotAllowedError(key.allowed_routes, route)
+        return _team_key(key) if user is None else _user_key(key, user)
 
 
 def event_of(caller: Principal, team: Team, key_id: str, verb: str, at: datetime, **states: Any) -> AuditEvent:
@@ -192,8 +193,62 @@ def event_of(caller: Principal, team: Team, key_id: str, verb: str, at: datetime
     )
 
 
-def missing(key_id: str) -> str:
-    return f"Key '{key_id}' not found"
+def _team_key(key: VirtualKey) -> Principal:
+    """A team's own key reads its team. One without team comes in as such a key, and has that role over nothing."""
+    return Principal(
+        actor=key.team_id or key.key_id,
+        kind=ActorKind.TEAM,
+        team_roles=((key.team_id or _NO_TEAM, Role.TEAM_KEY),),
+        organization_id=key.organization_id,
+        key_id=key.key_id,
+    )
+
+
+def _user_key(key: VirtualKey, user: User) -> Principal:
+    """A user's key may what the user may, but of his memberships only those where the key is (Q-09).
+
+    A key that is neither in a team nor in an organization is the user's wherever he is.
+    """
+    if key.team_id is None and key.organization_id is None:
+        held = roles.of_user(user)
+        return replace(
+            _team_key(key),
+            actor=user.user_id,
+            kind=ActorKind.USER,
+            user_id=user.user_id,
+            platform_role=held.platform,
+            organization_roles=held.organizations,
+            team_roles=held.teams,
+        )
+    team = _role(key.team_uid, user)
+    organization = _role(key.organization_uid, user)
+    return replace(
+        _team_key(key),
+        actor=user.user_id,
+        kind=ActorKind.USER,
+        user_id=user.user_id,
+        # No platform role: whoever manages the team or the organization can make keys in its members' names.
+        organization_roles=((key.organization_id, organization),) if key.organization_id and organization else (),
+        team_roles=tuple((key.team_id, role) for role in (Role.TEAM_KEY, team) if key.team_id and role),
+    )
+
+
+def _role(owner_uid: str | None, user: User) -> Role | None:
+    membership = memberships.find(owner_uid, user.uid) if owner_uid else None
+    return membership.role if membership else None
+
+
+def _caller_of(key: VirtualKey) -> User | None:
+    """Whose key it is; None for a team's own, and where it names somebody whom nobody has made (contract 1.6).
+
+    Raises UnauthenticatedError if that user is gone.
+    """
+    if key.user_id is None or key.user_uid is None:
+        return None
+    user = users.find(key.user_id)
+    if user is None or user.uid != key.user_uid:
+        raise UnauthenticatedError
+    return user
 
 
 def _key_of(team: Team, key_id: str) -> VirtualKey:
@@ -264,6 +319,8 @@ def _owners(key: VirtualKey) -> tuple[Team | None, Organization | None]:
         raise UnauthenticatedError
     organization = organizations.find(key.organization_id) if key.organization_id else None
     if key.organization_id and (organization is None or organization.deleting):
+        raise UnauthenticatedError
+    if team is None and organization is not None and organization.uid != key.organization_uid:
         raise UnauthenticatedError
     if team is not None and organization is not None and team.organization_uid != organization.uid:
         raise UnauthenticatedError

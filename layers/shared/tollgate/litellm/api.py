@@ -24,6 +24,8 @@ _DOOR = "at_the_door"
 class LiteLlmApi(AdminApi):
     """A resolver for one endpoint of the dialect; ``shape`` is that of its own errors."""
 
+    dialect = "LiteLlm"
+
     def __init__(self, action: Action | None, shape: Shape) -> None:
         super().__init__(action)
         self.shape = shape
@@ -36,7 +38,7 @@ class LiteLlmApi(AdminApi):
             raise
         except ForbiddenError as error:
             self.append_context(**{_DOOR: True})  # type: ignore[no-untyped-call]
-            raise _not_allowed(self.caller_of_context(), self.current_event.path) or error from None
+            raise not_allowed(self.caller_of_context(), self.current_event.path) or error from None
 
     def caller_of_context(self) -> Principal | None:
         """Who was turned away, if it is known who he is."""
@@ -79,7 +81,7 @@ def _response(shown: ErrorAnswer) -> Response[str]:
     return Response(shown.status, _JSON, dumps(shown.body), headers=dict(shown.headers))
 
 
-def _not_allowed(caller: Principal | None, route: str) -> DialectError | None:
+def not_allowed(caller: Principal | None, route: str) -> DialectError | None:
     """What the contract says to a role that may not use a route."""
     if caller is None:
         return None

@@ -102,10 +102,7 @@ def row_of(
     return BudgetRow(
         budget_id=budget_id,
         **{name: getattr(own, name) for name in _PLAIN},
-        model_max_budget={
-            model: ModelBudgetRow(budget_limit=budget.max_budget, time_period=budget.budget_duration)
-            for model, budget in own.model_max_budget.items()
-        },
+        model_max_budget=model_budget_rows(own),
         budget_reset_at=ends_at(own.budget_duration, utc_now().timestamp()),
         allowed_models=list(own.allowed_models) if own.allowed_models is not None else None,
         temp_budget_expiry=datetime.fromtimestamp(expiry, UTC) if expiry is not None else None,
@@ -114,6 +111,13 @@ def row_of(
         updated_at=updated[0],
         updated_by=updated[1],
     )
+
+
+def model_budget_rows(own: Limits) -> dict[str, ModelBudgetRow]:
+    return {
+        model: ModelBudgetRow(budget_limit=budget.max_budget, time_period=budget.budget_duration)
+        for model, budget in own.model_max_budget.items()
+    }
 
 
 _PLAIN = (

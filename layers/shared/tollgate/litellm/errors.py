@@ -1,18 +1,20 @@
 """Errors as LiteLLM's clients know them: four shapes, of which each endpoint has one (contract litellm 1.0, 1.1).
 
 E1 is ``{"error": {"message", "type", "param", "code"}}``, E2 ``{"detail": …}``, E3 the list of what a body lacks, E4
-the framework's own. Endpoints raise ``DialectError`` where the contract has a text of its own; every other domain error is
-put into the endpoint's shape here, and nowhere else.
+the framework's own. Endpoints raise ``DialectError`` where the contract has a text of its own; every other domain error
+is put into the endpoint's shape here, and nowhere else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
 from tollgate.core import errors
+from tollgate.http.openai_errors import message_of
 from tollgate.settings import settings
 
 _STATUSES: dict[type[errors.TollgateError], HTTPStatus] = {
@@ -93,6 +95,9 @@ def refused(error: errors.TollgateError) -> ErrorAnswer:
     """The answer to who may not come in at all: always E1 (contract 1.1)."""
     if isinstance(error, DialectError):
         return answer(error, Shape.AUTH)
+    if isinstance(error, errors.KeyExpiredError):
+        status = 400 if settings().litellm_compat == "1.80" else 401
+        return ErrorAnswer(status, e1(status, f"Authentication Error - {error.message}", error.stable_code, "None"), {})
     if isinstance(error, errors.UnauthenticatedError):
         message = (
             error.message
@@ -100,12 +105,20 @@ def refused(error: errors.TollgateError) -> ErrorAnswer:
             else f"Authentication Error, {error.message}"
         )
         return ErrorAnswer(401, e1(401, message, AUTH, "None"), {})
+    if isinstance(error, errors.BlockedError):
+        return ErrorAnswer(401, e1(401, message_of(error), AUTH, "None"), {})
     return answer(error, Shape.AUTH)
 
 
 def invalid(entries: list[dict[str, Any]]) -> dict[str, Any]:
     """E3: what is wrong with a body or a query; of an entry only these three members are told."""
-    return {"detail": [{name: entry[name] for name in ("type", "loc", "msg") if name in entry} for entry in entries]}
+    shown = [{name: entry[name] for name in ("type", "loc", "msg") if name in entry} for entry in entries]
+    return {"detail": [entry | {"loc": _plain(entry["loc"])} for entry in shown]}
+
+
+def _plain(loc: Sequence[str | int]) -> list[str | int]:
+    """Where something is wrong; the name under which a handler has the query's model is nobody's business."""
+    return [loc[0], *loc[2:]] if tuple(loc[:2]) == ("query", "query") else list(loc)
 
 
 def unexpected() -> dict[str, Any]:

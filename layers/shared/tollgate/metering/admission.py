@@ -121,11 +121,13 @@ class Admission:
 
     def model(self, entitlement: Entitlement, catalogue: Catalogue, request: dict[str, Any], route: str) -> Model:
         """The model that a request asks for. Raises what Q-10 says of one that is denied or unknown."""
-        alias = request.get("model")
-        if not isinstance(alias, str) or not alias:
+        asked = request.get("model")
+        if not isinstance(asked, str) or not asked:
             raise InvalidRequestError(f"{route}: Missing required parameter: 'model'.", param="model")
+        # An own name for a model is allowed by whoever has it; what it stands for has to pass everybody else (Q-23).
+        namer, alias = entitlement.aliases.get(asked, (None, asked))
         for level, entries in entitlement.levels:
-            if not allows(entries, alias, catalogue.groups):
+            if not (level == namer or allows(entries, alias, catalogue.groups)):
                 raise ModelAccessDeniedError(
                     f"Model access denied: {level} does not have access to model '{alias}'",
                     code=f"{level}_model_access_denied",

@@ -284,7 +284,11 @@ class _End:
             self.values |= {":zero": _NONE, ":jh": number(held)}
             self.changes.append("jh = if_not_exists(jh, :zero) + :jh")
         elif settled and hold.meter.is_job:
-            self.values |= {":zero": _NONE, ":jf": number(int(used.failed)), ":lm": number(0 if used.failed else used.latency_ms)}
+            self.values |= {
+                ":zero": _NONE,
+                ":jf": number(int(used.failed)),
+                ":lm": number(0 if used.failed else used.latency_ms),
+            }
             self.changes += ["jf = if_not_exists(jf, :zero) + :jf", "lm = if_not_exists(lm, :zero) + :lm"]
         elif hold.meter.is_job and held:
             self.values[":pr"] = number(held)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tollgate.auth import routes
 from tollgate.auth.credentials import is_master_key, key_id_of
 from tollgate.aws.dynamodb import DynamoDB, Item
 from tollgate.core import clock
@@ -16,11 +17,12 @@ from tollgate.core.errors import (
     BlockedError,
     KeyExpiredError,
     OrganizationSuspendedError,
+    RouteNotAllowedError,
     TeamPausedError,
     TeamSuspendedError,
     UnauthenticatedError,
 )
-from tollgate.metering.attributes import flag, text
+from tollgate.metering.attributes import flag, text, texts
 from tollgate.settings import Settings
 from tollgate.table import keys
 
@@ -143,6 +145,13 @@ class EntitlementReader:
         return {budget_id: found[place] for place, budget_id in places.items() if place in found}
 
 
+def check_route(caller: Caller, route: str) -> None:
+    """Raises RouteNotAllowedError if the caller's key is limited to other routes."""
+    allowed = texts(caller.key, "allowed_routes")
+    if not routes.allows(allowed, route):
+        raise RouteNotAllowedError(allowed, route)
+
+
 def _owners(key: Item) -> Hint:
     """What a key says that it belongs to."""
     return Hint("", *(text(key, name) or "" for name in Hint.__slots__[1:]))
@@ -206,6 +215,8 @@ def _check_existence(key: Item, caller: Caller) -> None:
     if "team_id" in key and (team is None or flag(team, "deleting") or text(team, "uid") != text(key, "team_uid")):
         raise _unknown()
     if "organization_id" in key and (organization is None or flag(organization, "deleting")):
+        raise _unknown()
+    if team is None and organization is not None and text(organization, "uid") != text(key, "organization_uid"):
         raise _unknown()
     if team is not None and organization is not None and text(team, "organization_uid") != text(organization, "uid"):
         raise _unknown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -59,6 +60,7 @@ def entitlement_of(
         customer_id=customer_id,
         tags=all_tags,
         levels=_levels(caller),
+        aliases=_aliases(caller),
         account=account,
         meters=_Meters(caller, moment, account).all(all_tags, shared or CommonLimits()),
     )
@@ -80,6 +82,15 @@ def _levels(caller: Caller) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if allowed is not None:
             found.append((f"{name}_member", allowed))
     return tuple(found)
+
+
+def _aliases(caller: Caller) -> dict[str, tuple[str, str]]:
+    """Own names for models with the level and the model; the key's count before the organization's."""
+    found: dict[str, tuple[str, str]] = {}
+    for level, item, name in (("organization", caller.organization, "model_aliases"), ("key", caller.key, "aliases")):
+        own = json.loads(text(item, name) or "{}")
+        found |= {alias: (level, model) for alias, model in own.items()}
+    return found
 
 
 def _account(team: Item | None, organization: Item | None) -> Account | None:

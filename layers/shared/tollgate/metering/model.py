@@ -159,7 +159,8 @@ class Entitlement:
     """Who calls, what he may use, what he is counted in and who pays: as it stood when the call was admitted.
 
     ``levels`` are the lists of models that each have to allow a model, by the name of the level; what is not there does
-    not restrict. ``account`` None: nobody pays (master key, ``credits_source: none``).
+    not restrict. ``aliases`` are own names for models, each with the level that has it and the model. ``account`` None:
+    nobody pays (master key, ``credits_source: none``).
     """
 
     catalogue_version: int
@@ -176,6 +177,7 @@ class Entitlement:
     meters: tuple[Meter, ...] = ()
     # What is asked for where a request in a job names no model.
     default_model: str | None = None
+    aliases: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,12 +145,17 @@ def unlink_all(work: Work, team: Team) -> None:
         unlink_model(work, alias, team.team_id)
 
 
-def link_model(work: Work, alias: str, team_id: str) -> None:
-    """Notes that a team holds an alias by itself; InvalidRequestError at commit if the alias is gone by then."""
+def link_model(work: Work, alias: str, team_id: str, *, exists: bool = True) -> None:
+    """Notes that a team holds an alias by itself; InvalidRequestError at commit if the alias is gone by then.
+
+    Without ``exists`` the name may be of no alias yet, or of many: a wildcard.
+    """
     link = _model_link(alias, team_id)
     link.kind = "model_link"
     link.team_id = team_id
     work.create(link)
+    if not exists:
+        return
     unknown = InvalidRequestError(f"Unknown model group '{alias}'", param="model_groups")
     work.check(ModelItem(PK=keys.CATALOGUE, SK=keys.model(alias)), ModelItem.PK.exists(), otherwise=unknown)
 

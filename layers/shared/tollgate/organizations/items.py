@@ -10,7 +10,7 @@ from pynamodb.constants import MAP
 
 from tollgate.limits.account_items import AccountSettingsAttributes
 from tollgate.limits.items import LimitsAttribute
-from tollgate.table.attributes import DecimalAttribute, IntegerAttribute, TextListAttribute
+from tollgate.table.attributes import DecimalAttribute, FreeFormAttribute, IntegerAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
@@ -43,6 +43,13 @@ class OrganizationItem(AccountSettingsAttributes, Item):
     has_account = BooleanAttribute(default=False)
     limits = LimitsAttribute(null=True)
     tags = TextListAttribute()
+    # ``all`` or ``listed``.
+    model_access = UnicodeAttribute(default="all")
+    models = TextListAttribute()
+    # What models are called by in it, by the name that its calls use.
+    model_aliases = FreeFormAttribute(null=True)
+    # Of the sibling item that has it.
+    object_permission_id = UnicodeAttribute(null=True)
     # Over how many counter items calls are spread, and how many there are (decision 18).
     account_shards = IntegerAttribute(default=1)
     account_items = IntegerAttribute(default=1)

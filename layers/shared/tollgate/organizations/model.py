@@ -9,10 +9,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StringConstraints
 
 from tollgate.core.fields import (
+    Alias,
     Amount,
+    Credits,
     ExternalId,
     Metadata,
     Name,
@@ -21,6 +23,7 @@ from tollgate.core.fields import (
     ResponseModel,
     Timestamp,
 )
+from tollgate.core.object_permissions import ObjectPermission
 from tollgate.limits.account import AccountSettings
 from tollgate.limits.account_fields import AccountFields, AccountShards
 from tollgate.limits.fields import LimitFields, LimitsAnswer, Tags, settings_of
@@ -47,7 +50,8 @@ class Organization:
 
     ``allocated_total`` is the sum of its teams' shares of its budget, ``spent_shares`` what shares that are gone or
     were lowered have spent in a window, by the window's name (USD, Q-51). Calls are spread over ``account_shards`` of
-    its ``account_items`` counter items (decision 18).
+    its ``account_items`` counter items (decision 18). ``models`` None: every model;
+    ``model_aliases`` are other names of models, for its own calls.
     """
 
     organization_id: str
@@ -72,6 +76,11 @@ class Organization:
     owner_count: int = 0
     account_shards: int = 1
     account_items: int = 1
+    models: tuple[str, ...] | None = None
+    model_aliases: Mapping[str, str] = field(default_factory=dict)
+    object_permission_id: str | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
 
     @property
     def budget_id(self) -> str:
@@ -88,21 +97,45 @@ class ShareChange:
     spent_shares: Mapping[str, Decimal]
 
 
-class CreateOrganization(LimitFields, AccountFields):
+GroupName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+# An organization is read on every call and should stay small.
+_Models = Annotated[list[Alias], Field(min_length=1, max_length=100)]
+_ModelAliases = Annotated[dict[Alias, Alias], Field(max_length=50)]
+
+
+class _Settings(LimitFields, AccountFields):
+    """What both creation and change may say; ``models`` null: every model (Q-23)."""
+
+    models: _Models | None = None
+    model_aliases: _ModelAliases | None = None
+    object_permission: ObjectPermission | None = None
+
+
+class CreateOrganization(_Settings):
     organization_id: ExternalId
     name: Name
     metadata: Annotated[Metadata, Field(default_factory=dict)]
     tags: Annotated[Tags, Field(default_factory=list)]
     rollover: Rollover = Rollover.NONE
+    blocked: StrictBool = False
+    create_default_team: Annotated[bool, Field(description="also make the team `<organization_id>_default`")] = False
+    default_team_name: Name | None = None
+    default_team_model_groups: Annotated[list[GroupName], Field(max_length=20, default_factory=list)]
+    default_team_credits: Credits = 0
 
 
-class UpdateOrganization(LimitFields, AccountFields):
+# What is asked of the organization's first team, which is not the organization's own.
+DEFAULT_TEAM_FIELDS = frozenset(name for name in CreateOrganization.model_fields if "default_team" in name)
+
+
+class UpdateOrganization(_Settings):
     """Only the fields that are sent change; ``metadata`` is replaced whole (Q-25)."""
 
     name: Name | None = None
     metadata: Metadata | None = None
     tags: Tags | None = None
     rollover: Rollover | None = None
+    blocked: StrictBool | None = None
     account_shards: AccountShards | None = None
 
 
@@ -114,7 +147,7 @@ class SetOrganizationStatus(RequestModel):
 class OrganizationAnswer(LimitsAnswer):
     """``allocated_total`` is the part of ``max_budget`` that teams have as their share."""
 
-    organization_id: ExternalId
+    organization_id: str
     name: str
     metadata: dict[str, object]
     status: OrganizationStatus
@@ -123,6 +156,9 @@ class OrganizationAnswer(LimitsAnswer):
     rollover: Rollover
     allocated_total: Amount
     account_shards: int
+    models: list[str] | None
+    model_aliases: dict[str, str]
+    object_permission_id: str | None
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -139,6 +175,9 @@ class OrganizationAnswer(LimitsAnswer):
             rollover=organization.rollover,
             allocated_total=organization.allocated_total,
             account_shards=organization.account_shards,
+            models=list(organization.models) if organization.models is not None else None,
+            model_aliases=dict(organization.model_aliases),
+            object_permission_id=organization.object_permission_id,
             created_at=organization.created_at,
             updated_at=organization.updated_at,
         )

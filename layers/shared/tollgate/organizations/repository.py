@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from tollgate.limits.account_items import attributes_of, settings_of
 from tollgate.limits.model import NO_LIMITS, Scope
 from tollgate.organizations.items import OrganizationItem
 from tollgate.organizations.model import Organization, OrganizationStatus, Rollover, ShareChange
-from tollgate.table import keys
+from tollgate.table import keys, object_permissions
 from tollgate.table.base import GSI1
 from tollgate.table.metadata import MetadataItem
 from tollgate.table.transactions import Work
@@ -29,6 +30,17 @@ def find(organization_id: str) -> Organization | None:
 
 def metadata_of(organization_id: str) -> dict[str, Any]:
     return MetadataItem.read(keys.organization(organization_id))
+
+
+def metadata_of_all(organization_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """That of many by their ids, read in batches; of those that have any."""
+    places = {keys.organization(organization_id): organization_id for organization_id in organization_ids}
+    return {places[pk]: metadata for pk, metadata in MetadataItem.read_all(places).items()}
+
+
+def object_permission_of(organization_id: str) -> dict[str, Any]:
+    """LiteLLM's lists of what it may use beside models, empty if it has none."""
+    return object_permissions.read(keys.organization(organization_id))
 
 
 def search(request: PageRequest, text: str | None, status: OrganizationStatus | None) -> Page[Organization]:
@@ -50,7 +62,7 @@ def search(request: PageRequest, text: str | None, status: OrganizationStatus | 
     return Page([_organization(item) for item in page.entries], page.next_cursor, page.truncated)
 
 
-def create(organization: Organization, metadata: dict[str, Any], event: AuditEvent) -> None:
+def create(organization: Organization, metadata: dict[str, Any], permission: dict[str, Any], event: AuditEvent) -> None:
     pk = keys.organization(organization.organization_id)
     created_at = clock.to_stored(organization.created_at)
     work = Work()
@@ -73,6 +85,9 @@ def create(organization: Organization, metadata: dict[str, Any], event: AuditEve
             limits=organization.limits if organization.limits != NO_LIMITS else None,
             tags=list(organization.tags),
             rollover=organization.rollover.value,
+            blocked=organization.blocked,
+            object_permission_id=organization.object_permission_id,
+            **access_attributes(organization.models, organization.model_aliases),
             **attributes_of(organization.account, organization.uid),
         ),
         otherwise=AlreadyExistsError(
@@ -80,23 +95,44 @@ def create(organization: Organization, metadata: dict[str, Any], event: AuditEve
         ),
     )
     work.put(MetadataItem.of(pk, metadata))
+    if permission:
+        object_permissions.write(work, pk, permission)
     limits.relink(work, NO_LIMITS, organization.limits)
     audit.append(work, event)
     work.commit()
 
 
 def update(
-    organization: Organization, changes: dict[str, Any], metadata: dict[str, Any] | None, event: AuditEvent
+    organization: Organization,
+    changes: dict[str, Any],
+    metadata: dict[str, Any] | None,
+    event: AuditEvent,
+    permission: dict[str, Any] | None = None,
 ) -> None:
-    """Writes the changed attributes; raises LostRaceError if somebody else changed the organization meanwhile."""
+    """Writes the changed attributes; raises LostRaceError if somebody else changed the organization meanwhile.
+
+    ``metadata`` and ``permission`` are replaced unless they are None.
+    """
     work = Work()
     change(work, organization, changes, event)
     if changes.get("account_items", 1) > organization.account_items:
         limits.add_shards(work, counted(organization), changes["account_items"])
+    pk = keys.organization(organization.organization_id)
     if metadata is not None:
-        work.put(MetadataItem.of(keys.organization(organization.organization_id), metadata))
+        work.put(MetadataItem.of(pk, metadata))
+    if permission is not None:
+        object_permissions.write(work, pk, permission)
     audit.append(work, event)
     work.commit()
+
+
+def access_attributes(models: Sequence[str] | None, aliases: Mapping[str, str]) -> dict[str, Any]:
+    """The attributes that say which models its calls may use, and by what other names."""
+    return {
+        "model_access": "all" if models is None else "listed",
+        "models": list(models or ()),
+        "model_aliases": dict(aliases) or None,
+    }
 
 
 def counted(organization: Organization) -> limits.Owner:
@@ -121,31 +157,25 @@ def account_changes(organization: Organization, settings: AccountSettings) -> di
     return attributes_of(settings, organization.uid) | {"has_account": exists}
 
 
-def close(organization: Organization, event: AuditEvent) -> None:
-    """The first step of its end: no team can be created, every key of it is unknown from now on."""
+def close(work: Work, organization: Organization, event: AuditEvent, *, force: bool = False) -> None:
+    """The first step of its end: no team can be created, every key of it is unknown from now on.
+
+    Loses the race if it was changed since it was read, or, unless ``force``, has active teams by then.
+    """
     item = _handle(organization)
     stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
-    work = Work()
-    work.update(
-        item,
-        item.changes({"deleting": True} | stamp),
-        OrganizationItem.active_team_count == 0,
-        otherwise=WrongStateError("Organization has active teams", code="organization_has_active_teams"),
-        versioned=False,
-    )
-    audit.append(work, event)
-    work.commit()
+    idle = None if force else OrganizationItem.active_team_count == 0
+    work.update(item, item.changes({"deleting": True} | stamp), idle)
 
 
-def delete(organization: Organization, event: AuditEvent) -> None:
+def delete(work: Work, organization: Organization) -> None:
     """Removes the organization's own items; its teams are gone by now."""
     item = _handle(organization)
-    work = Work()
     work.delete(item, (OrganizationItem.uid == organization.uid) & (OrganizationItem.team_count == 0), versioned=True)
     work.delete(MetadataItem(PK=item.PK, SK=keys.METADATA))
+    if organization.object_permission_id is not None:
+        object_permissions.write(work, item.PK, {})
     limits.unlink(work, [organization.limits])
-    audit.append(work, event)
-    work.commit()
 
 
 def require(work: Work, organization_id: str, uid: str | None, *, otherwise: TollgateError) -> None:
@@ -254,4 +284,9 @@ def _organization(item: OrganizationItem) -> Organization:
         owner_count=item.owner_count,
         account_shards=item.account_shards,
         account_items=item.account_items,
+        models=tuple(str(entry) for entry in item.models) if item.model_access == "listed" else None,
+        model_aliases=item.model_aliases or {},
+        object_permission_id=item.object_permission_id,
+        created_by=item.created_by,
+        updated_by=item.updated_by,
     )

@@ -12,7 +12,9 @@ from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import InvalidRequestError, WrongStateError
+from tollgate.core.fields import merged_metadata
 from tollgate.core.money import ZERO, plain
+from tollgate.core.object_permissions import ObjectPermission
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.limits.account import AccountSettings, LimitMode
 from tollgate.limits.account_fields import changed_settings
@@ -22,6 +24,7 @@ from tollgate.limits.service import changed
 from tollgate.organizations import repository
 from tollgate.organizations.access import event_of, missing, reachable
 from tollgate.organizations.model import (
+    DEFAULT_TEAM_FIELDS,
     CreateOrganization,
     Organization,
     OrganizationAnswer,
@@ -32,6 +35,10 @@ from tollgate.organizations.model import (
     UpdateOrganization,
 )
 from tollgate.table.transactions import retried
+
+# What an organization may not say of itself (Q-08).
+_OF_THE_PLATFORM = LIMIT_FIELDS | {"tags", "rollover", "blocked", "models", "model_aliases", "object_permission"}
+_AUDITED = frozenset({"name", "tags", "rollover", "blocked", "models", "model_aliases", "object_permission_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +52,12 @@ class OrganizationService:
         authorize(caller, Action.ORGANIZATION_CREATE)
         now = self.clock()
         account = changed_settings(caller, request, Owner(), AccountSettings(), now)
+        permission = (request.object_permission or ObjectPermission()).over({})
         organization = Organization(
             organization_id=request.organization_id,
             uid=ids.new_ulid(),
             name=request.name,
             status=OrganizationStatus.ACTIVE,
-            blocked=False,
             deleting=False,
             team_count=0,
             active_team_count=0,
@@ -63,11 +70,17 @@ class OrganizationService:
             limits=changed(NO_LIMITS, request.limits_sent()),
             tags=tuple(request.tags),
             rollover=request.rollover,
+            blocked=request.blocked,
+            models=tuple(request.models) if request.models is not None else None,
+            model_aliases=request.model_aliases or {},
+            object_permission_id=ids.new_ulid() if permission else None,
+            created_by=caller.actor,
+            updated_by=caller.actor,
         )
-        after = request.model_dump(mode="json", exclude=set(LIMIT_FIELDS))
+        after = request.model_dump(mode="json", exclude=set(LIMIT_FIELDS) | DEFAULT_TEAM_FIELDS)
         after |= described(organization.limits, request.limits_sent())
         event = self._event(caller, organization, "created", after=after)
-        repository.create(organization, request.metadata, event)
+        repository.create(organization, request.metadata, permission, event)
         return OrganizationAnswer.of(organization, request.metadata)
 
     def list(
@@ -77,38 +90,43 @@ class OrganizationService:
         authorize(caller, Action.ORGANIZATION_LIST)
         return repository.search(request, text, status)
 
-    def update(self, caller: Principal, organization_id: str, request: UpdateOrganization) -> OrganizationAnswer:
-        """Changes the fields that were sent."""
-        sent = request.model_dump(exclude_unset=True, exclude=set(LIMIT_FIELDS))
-        if "name" in sent and request.name is None:
+    def update(
+        self, caller: Principal, organization_id: str, request: UpdateOrganization, *, merge: bool = False
+    ) -> OrganizationAnswer:
+        """Changes the fields that were sent; with ``merge`` metadata is added to what is there (Q-25)."""
+        if "name" in request.model_fields_set and request.name is None:
             raise InvalidRequestError("name may not be null", param="name")
-        limited = request.limits_sent()
-        if limited or sent.keys() & {"tags", "rollover"}:
+        if request.model_fields_set & _OF_THE_PLATFORM:
             authorize(caller, Action.ORGANIZATION_LIMIT, Owner(organization_id), missing=missing(organization_id))
-
-        def attempt() -> None:
-            current = reachable(caller, organization_id, Action.ORGANIZATION_UPDATE)
-            changes: dict[str, Any] = {"name": request.name} if request.name is not None else {}
-            account = changed_settings(caller, request, Owner(organization_id), current.account, self.clock())
-            if account != current.account:
-                changes |= repository.account_changes(current, account)
-            limits = changed(current.limits, limited, self.clock())
-            check_shares(current, limits)
-            changes |= {"limits": limits} if limited else {}
-            changes |= {"tags": request.tags or []} if "tags" in sent else {}
-            changes |= {"rollover": (request.rollover or Rollover.NONE).value} if "rollover" in sent else {}
-            shards = (request.account_shards or 1) if "account_shards" in sent else current.account_shards
-            if "account_shards" in sent:
-                authorize(caller, Action.CREDITS_CONFIGURE, Owner(organization_id), missing=missing(organization_id))
-                changes |= {"account_shards": shards, "account_items": max(shards, current.account_items)}
-            metadata = (request.metadata or {}) if "metadata" in sent else None
-            before = {"name": current.name} | described(current.limits, limited)
-            event = self._event(caller, current, "updated", before=before, after=sent | described(limits, limited))
-            repository.update(current, changes, metadata, event)
-
-        retried(attempt)
+        if "account_shards" in request.model_fields_set:
+            authorize(caller, Action.CREDITS_CONFIGURE, Owner(organization_id), missing=missing(organization_id))
+        retried(lambda: self._update(caller, organization_id, request, merge=merge))
         organization = reachable(caller, organization_id, Action.ORGANIZATION_UPDATE)
         return OrganizationAnswer.of(organization, repository.metadata_of(organization_id))
+
+    def _update(self, caller: Principal, organization_id: str, request: UpdateOrganization, *, merge: bool) -> None:
+        current = reachable(caller, organization_id, Action.ORGANIZATION_UPDATE)
+        sent = request.model_dump(exclude_unset=True, exclude=set(LIMIT_FIELDS))
+        changes = _changes(current, request)
+        account = changed_settings(caller, request, Owner(organization_id), current.account, self.clock())
+        if account != current.account:
+            changes |= repository.account_changes(current, account)
+        limited = request.limits_sent()
+        limits = changed(current.limits, limited, self.clock())
+        check_shares(current, limits)
+        changes |= {"limits": limits} if limited else {}
+        metadata = permission = None
+        if "metadata" in sent:
+            stored = repository.metadata_of(organization_id) if merge and request.metadata else {}
+            metadata = merged_metadata(stored, request.metadata or {})
+        if "object_permission" in sent:
+            stored = repository.object_permission_of(organization_id)
+            permission = (request.object_permission or ObjectPermission()).over(stored)
+            changes["object_permission_id"] = (current.object_permission_id or ids.new_ulid()) if permission else None
+        before = {name: getattr(current, name) for name in _AUDITED & changes.keys()}
+        before |= described(current.limits, limited)
+        event = self._event(caller, current, "updated", before=before, after=sent | described(limits, limited))
+        repository.update(current, changes, metadata, event, permission)
 
     def set_status(
         self, caller: Principal, organization_id: str, request: SetOrganizationStatus
@@ -133,6 +151,23 @@ class OrganizationService:
 
     def _event(self, caller: Principal, organization: Organization, verb: str, **states: Any) -> AuditEvent:
         return event_of(caller, organization, verb, self.clock(), **states)
+
+
+def _changes(current: Organization, request: UpdateOrganization) -> dict[str, Any]:
+    """The attributes that the fields which were sent make of the organization, but for account and limits."""
+    sent = request.model_fields_set
+    changes: dict[str, Any] = {"name": request.name} if request.name is not None else {}
+    changes |= {"tags": request.tags or []} if "tags" in sent else {}
+    changes |= {"rollover": (request.rollover or Rollover.NONE).value} if "rollover" in sent else {}
+    changes |= {"blocked": bool(request.blocked)} if "blocked" in sent else {}
+    if sent & {"models", "model_aliases"}:
+        models = request.models if "models" in sent else current.models
+        aliases = (request.model_aliases or {}) if "model_aliases" in sent else current.model_aliases
+        changes |= repository.access_attributes(models, aliases)
+    if "account_shards" in sent:
+        shards = request.account_shards or 1
+        changes |= {"account_shards": shards, "account_items": max(shards, current.account_items)}
+    return changes
 
 
 def check_shares(organization: Organization, limits: Limits) -> None:

@@ -11,9 +11,10 @@ from tollgate.auth.policy import Action, authorize
 from tollgate.auth.principal import ActorKind, Principal, Role
 from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import UnauthenticatedError
-from tollgate.sessions import repository, roles
+from tollgate.sessions import repository
 from tollgate.sessions.model import Message
 from tollgate.table.transactions import Work
+from tollgate.teams import roles
 from tollgate.users import repository as users
 from tollgate.users.admin_model import AdminRole, AdminUserAnswer
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from pynamodb.attributes import Attribute, ListAttribute, UnicodeAttribute
-from pynamodb.constants import MAP, NUMBER, STRING
+from pynamodb.constants import NUMBER, STRING
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import RemoveAction, SetAction
 
@@ -41,18 +41,6 @@ class TextListAttribute(ListAttribute[str]):
 
     def __init__(self) -> None:
         super().__init__(of=UnicodeAttribute, default=list)  # type: ignore[arg-type]
-
-
-class TextMapAttribute(Attribute[dict[str, str]]):
-    """Texts by name."""
-
-    attr_type = MAP
-
-    def serialize(self, value: dict[str, str]) -> dict[str, Any]:
-        return {name: {STRING: text} for name, text in value.items()}
-
-    def deserialize(self, value: dict[str, Any]) -> dict[str, str]:
-        return {name: text[STRING] for name, text in value.items()}
 
 
 class DecimalListAttribute(ListAttribute[Decimal]):

@@ -28,6 +28,7 @@ _KEPT = timedelta(hours=24)
 _CLAIMED = timedelta(seconds=60)
 # Members of answers that are shown once; of them only the mask is kept.
 _SHOWN_ONCE = {"secret", "virtual_key"}
+_NAMING_KEYS = {"key", "keys", "deleted_keys"}
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -184,15 +185,17 @@ def _kept(text: str) -> str:
     return json.dumps(_without_secrets(json.loads(text)))
 
 
-def _without_secrets(value: Any) -> Any:
+def _without_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
-        return [_without_secrets(entry) for entry in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: _mask(entry) if name in _SHOWN_ONCE and isinstance(entry, str) else _without_secrets(entry)
-        for name, entry in value.items()
-    }
+        return [_without_secrets(entry, name) for entry in value]
+    if isinstance(value, dict):
+        return {member: _without_secrets(entry, member) for member, entry in value.items()}
+    return _mask(value) if isinstance(value, str) and _is_secret(value, name) else value
+
+
+def _is_secret(value: str, name: str) -> bool:
+    """What a member is called, or in the other dialect, which says back whatever names a key, a key itself."""
+    return name in _SHOWN_ONCE or (name in _NAMING_KEYS and value.startswith("sk-"))
 
 
 def _mask(secret: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
+from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute, VersionAttribute
 
 from tollgate.limits.account_items import AccountSettingsAttributes
 from tollgate.limits.items import LimitsAttribute
@@ -27,6 +27,9 @@ class TeamItem(AccountSettingsAttributes, Item):
     model_access = UnicodeAttribute()
     access_groups = TextListAttribute()
     models = TextListAttribute()
+    # Routes that its members may use on its keys; absent: the baseline.
+    team_member_permissions = ListAttribute(of=UnicodeAttribute, null=True)
+    object_permission_id = UnicodeAttribute(null=True)
     # What a request in a job gets that names no model.
     default_model = UnicodeAttribute(null=True)
     budget_mode = UnicodeAttribute()

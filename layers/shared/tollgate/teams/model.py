@@ -24,9 +24,10 @@ from tollgate.core.fields import (
     not_a_bool,
 )
 from tollgate.core.money import quantise
+from tollgate.core.object_permissions import ObjectPermission
 from tollgate.limits.account import AccountSettings, CreditsSource
 from tollgate.limits.account_fields import AccountShards, TeamAccountFields
-from tollgate.limits.fields import LimitFields, LimitsAnswer, SpendAnswer, Tags, Usd
+from tollgate.limits.fields import LimitFields, LimitsAnswer, LooseId, SpendAnswer, Tags, Usd
 from tollgate.limits.model import NO_LIMITS, Limits
 
 DEFAULT_CREDITS_PER_DOLLAR = Decimal(10)
@@ -41,6 +42,13 @@ class TeamStatus(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     PAUSED = "paused"
+
+
+class ModelAccess(StrEnum):
+    """Whether the team's calls may use every model, or those that it lists (Q-23)."""
+
+    ALL = "all"
+    LISTED = "listed"
 
 
 class BudgetMode(StrEnum):
@@ -58,6 +66,7 @@ class Team:
     ``credits_per_dollar`` and ``tokens_per_credit`` are None where the defaults count. ``allocated_budget`` is its
     share of the organization's budget in USD. Calls are spread over ``account_shards`` of its ``account_items`` counter
     items (decision 18). ``charge_failed_jobs``: a completed job is charged although some of its calls failed (Q-57).
+    ``team_member_permissions`` are the routes that members may use on its keys; None: the baseline.
     """
 
     team_id: str
@@ -92,6 +101,9 @@ class Team:
     models: tuple[str, ...] = ()
     default_model: str | None = None
     credit_price_usd: Decimal | None = None
+    model_access: ModelAccess = ModelAccess.LISTED
+    team_member_permissions: tuple[str, ...] | None = None
+    object_permission_id: str | None = None
 
     @property
     def model_groups(self) -> tuple[str, ...]:
@@ -126,6 +138,12 @@ ModelGroups = Annotated[
     Field(max_length=MAX_ACCESS_GROUPS, examples=[["gpt-models", "fast"]]),
     AfterValidator(_distinct),
 ]
+# Routes, as LiteLLM's clients write them (contract litellm 2.5).
+MemberPermissions = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=128)]],
+    Field(max_length=50, examples=[["/key/generate"]]),
+    AfterValidator(_distinct),
+]
 # A team of that id could not be read: the path means something else.
 _RESERVED_IDS = frozenset({"verify"})
 Rate = Annotated[
@@ -156,12 +174,13 @@ def _not_reserved(team_id: str) -> str:
     return team_id
 
 
-class CreateTeam(LimitFields, TeamAccountFields):
-    """``model_groups`` instead of ``access_groups`` may also name single aliases."""
+class NewTeam(LimitFields, TeamAccountFields):
+    """What a team is made with. ``model_groups`` instead of ``access_groups`` may also name single aliases."""
 
-    organization_id: ExternalId
-    team_id: Annotated[ExternalId, AfterValidator(_not_reserved)]
+    organization_id: LooseId | None = None
+    team_id: LooseId
     team_alias: Name | None = None
+    model_access: ModelAccess | None = None
     access_groups: AccessGroups | None = None
     model_groups: ModelGroups | None = None
     default_model: Alias | None = None
@@ -175,12 +194,23 @@ class CreateTeam(LimitFields, TeamAccountFields):
     metadata: Annotated[Metadata, Field(default_factory=dict)]
     tags: Annotated[Tags, Field(default_factory=list)]
     allocated_budget: Usd | None = None
+    blocked: StrictBool = False
+    team_member_permissions: MemberPermissions | None = None
+    object_permission: ObjectPermission | None = None
+
+
+class CreateTeam(NewTeam):
+    """The same in the native API, where every team has an organization (Q-02, Q-03)."""
+
+    organization_id: ExternalId
+    team_id: Annotated[ExternalId, AfterValidator(_not_reserved)]
 
 
 class UpdateTeam(LimitFields, TeamAccountFields):
     """Only the fields that are sent change; null puts one back to its default (Q-25)."""
 
     team_alias: Name | None = None
+    model_access: ModelAccess | None = None
     access_groups: AccessGroups | None = None
     model_groups: ModelGroups | None = None
     default_model: Alias | None = None
@@ -194,6 +224,9 @@ class UpdateTeam(LimitFields, TeamAccountFields):
     tags: Tags | None = None
     allocated_budget: Usd | None = None
     account_shards: AccountShards | None = None
+    blocked: StrictBool | None = None
+    team_member_permissions: MemberPermissions | None = None
+    object_permission: ObjectPermission | None = None
 
 
 class SetModelGroups(RequestModel):
@@ -216,6 +249,7 @@ class _Settings(LimitsAnswer):
     credits_allocated: Amount
     credits_remaining: Amount
     status: TeamStatus
+    model_access: ModelAccess
     access_groups: list[str]
     model_groups: list[str]
     default_model: str | None
@@ -229,6 +263,8 @@ class _Settings(LimitsAnswer):
     tags: list[str]
     allocated_budget: Amount | None
     blocked: bool
+    team_member_permissions: list[str] | None
+    object_permission_id: str | None
     created_at: Timestamp
 
 

@@ -16,12 +16,12 @@ from tollgate.limits import repository as limits
 from tollgate.limits.account import CreditsSource
 from tollgate.limits.account_items import attributes_of, settings_of
 from tollgate.limits.model import NO_LIMITS
-from tollgate.table import keys
+from tollgate.table import keys, object_permissions
 from tollgate.table.base import GSI1, GSI2
 from tollgate.table.metadata import MetadataItem
 from tollgate.table.transactions import Work
 from tollgate.teams.items import TeamItem
-from tollgate.teams.model import BudgetMode, Team, TeamStatus
+from tollgate.teams.model import BudgetMode, ModelAccess, Team, TeamStatus
 
 
 def find(team_id: str) -> Team | None:
@@ -31,6 +31,10 @@ def find(team_id: str) -> Team | None:
 
 def metadata_of(team_id: str) -> dict[str, Any]:
     return MetadataItem.read(keys.team(team_id))
+
+
+def object_permission_of(team_id: str) -> dict[str, Any]:
+    return object_permissions.read(keys.team(team_id))
 
 
 def metadata_of_all(team_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -51,9 +55,24 @@ def search_organization(
     return _page(keys.teams_of(organization_uid), GSI1, request, text, status)
 
 
-def all_of_organization(organization_uid: str) -> Iterator[Team]:
-    """Every team of an organization, oldest first, teams that are being deleted included."""
-    yield from (_team(item) for item in TeamItem.all_of(keys.teams_of(organization_uid), index=GSI1))
+def count(organization_uid: str | None, most: int) -> int:
+    """How many teams have no organization, or that one; at most ``most`` are counted."""
+    return TeamItem.count(keys.teams_of(organization_uid), index_name=GSI1, limit=most)
+
+
+def count_all(most: int) -> int:
+    return TeamItem.count(keys.TEAMS, index_name=GSI2, limit=most)
+
+
+def every() -> Iterator[Team]:
+    """The platform's teams, newest first, teams that are being deleted included."""
+    yield from (_team(item) for item in TeamItem.all_of(keys.TEAMS, index=GSI2, newest_first=True))
+
+
+def all_of_organization(organization_uid: str | None, *, newest_first: bool = False) -> Iterator[Team]:
+    """Every team of an organization, or of none, oldest first, teams that are being deleted included."""
+    found = TeamItem.all_of(keys.teams_of(organization_uid), index=GSI1, newest_first=newest_first)
+    yield from (_team(item) for item in found)
 
 
 def _page(partition: str, index: str, request: PageRequest, text: str | None, status: TeamStatus | None) -> Page[Team]:
@@ -70,7 +89,9 @@ def _page(partition: str, index: str, request: PageRequest, text: str | None, st
     return Page([_team(item) for item in page.entries], page.next_cursor, page.truncated)
 
 
-def create(work: Work, team: Team, metadata: dict[str, Any], created_by: str) -> None:
+def create(
+    work: Work, team: Team, metadata: dict[str, Any], created_by: str, permission: dict[str, Any] | None = None
+) -> None:
     """Adds the team's own items to the transaction of its creation."""
     pk = keys.team(team.team_id)
     created_at = clock.to_stored(team.created_at)
@@ -90,7 +111,10 @@ def create(work: Work, team: Team, metadata: dict[str, Any], created_by: str) ->
             organization_uid=team.organization_uid,
             team_alias=team.team_alias,
             status=team.status.value,
-            model_access="listed",
+            blocked=team.blocked,
+            model_access=team.model_access.value,
+            team_member_permissions=_texts(team.team_member_permissions),
+            object_permission_id=team.object_permission_id,
             access_groups=list(team.access_groups),
             models=list(team.models),
             default_model=team.default_model,
@@ -113,10 +137,19 @@ def create(work: Work, team: Team, metadata: dict[str, Any], created_by: str) ->
         otherwise=AlreadyExistsError(f"Team '{team.team_id}' already exists", code="team_exists"),
     )
     work.put(MetadataItem.of(pk, metadata))
+    if permission:
+        object_permissions.write(work, pk, permission)
     limits.relink(work, NO_LIMITS, team.limits)
 
 
-def update(work: Work, team: Team, changes: dict[str, Any], metadata: dict[str, Any] | None, event: AuditEvent) -> None:
+def update(  # noqa: PLR0913, PLR0917
+    work: Work,
+    team: Team,
+    changes: dict[str, Any],
+    metadata: dict[str, Any] | None,
+    event: AuditEvent,
+    permission: dict[str, Any] | None = None,
+) -> None:
     """Changes attributes; the transaction loses the race if somebody else changed the team meanwhile."""
     item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY, version=team.version)
     stamp = {"updated_at": clock.to_stored(event.at), "updated_by": event.caller.actor}
@@ -126,6 +159,8 @@ def update(work: Work, team: Team, changes: dict[str, Any], metadata: dict[str, 
     work.update(item, item.changes(changes | stamp))
     if metadata is not None:
         work.put(MetadataItem.of(item.PK, metadata))
+    if permission is not None:
+        object_permissions.write(work, item.PK, permission)
 
 
 def account_changes(team: Team) -> dict[str, Any]:
@@ -169,7 +204,13 @@ def delete(work: Work, team: Team) -> None:
     item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY, version=team.version)
     work.delete(item, versioned=True)
     work.delete(MetadataItem(PK=item.PK, SK=keys.METADATA))
+    if team.object_permission_id is not None:
+        object_permissions.write(work, item.PK, {})
     limits.unlink(work, [team.limits])
+
+
+def _texts(values: Iterable[str] | None) -> list[str] | None:
+    return list(values) if values is not None else None
 
 
 def _team(item: TeamItem) -> Team:
@@ -205,4 +246,11 @@ def _team(item: TeamItem) -> Team:
         default_model=item.default_model,
         credit_price_usd=item.credit_price_usd,
         charge_failed_jobs=item.charge_failed_jobs,
+        model_access=ModelAccess(item.model_access),
+        team_member_permissions=(
+            tuple(str(route) for route in item.team_member_permissions)
+            if item.team_member_permissions is not None
+            else None
+        ),
+        object_permission_id=item.object_permission_id,
     )

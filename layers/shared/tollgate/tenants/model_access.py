@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tollgate.core.errors import InvalidRequestError
 from tollgate.models import groups_repository as groups
@@ -11,23 +12,70 @@ from tollgate.models import repository as models
 from tollgate.models.groups import LOCAL_MODEL
 from tollgate.models.service import access_group_exists
 from tollgate.table.transactions import Work
-from tollgate.teams.model import CreateTeam, Team, UpdateTeam
+from tollgate.teams.model import ModelAccess, NewTeam, Team, UpdateTeam
+
+# Names that the other dialect may send for one team.
+MOST_ENTRIES = 40
+# Two items for each name, of the hundred that a transaction takes.
+_MOST_WRITES = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Names of access groups, and aliases that are held by themselves."""
+    """Names of access groups, and aliases that are held by themselves; ``everything``: the names do not matter.
+
+    ``loose``: other names than those of aliases are among the aliases.
+    """
 
     groups: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    everything: bool = False
+    loose: bool = field(default=False, compare=False)
 
     @classmethod
     def of(cls, team: Team) -> Access:
-        return cls(team.access_groups, team.models)
+        return cls(team.access_groups, team.models, team.model_access is ModelAccess.ALL)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The team's fields."""
+        mode = ModelAccess.ALL if self.everything else ModelAccess.LISTED
+        return {"model_access": mode.value, "access_groups": list(self.groups), "models": list(self.models)}
+
+    def changes(self, held: Access) -> dict[str, Any]:
+        """What changes of the team's fields, of which both lists belong together."""
+        if self == held:
+            return {}
+        same = {"model_access"} if self.everything is held.everything else set()
+        return {name: value for name, value in self.attributes.items() if name not in same}
 
 
-def wanted(request: CreateTeam | UpdateTeam, current: Access) -> Access:
-    """What the request makes of ``current``; null takes everything away that the field says.
+# What becomes of the access that a team has.
+Change = Callable[[Access], Access]
+
+
+def wanted(request: NewTeam | UpdateTeam, current: Access) -> Access:
+    """What the request makes of ``current``: its lists, and whether those are what counts.
+
+    A list that is sent counts from then on, unless ``model_access`` says otherwise.
+    """
+    listed = _listed(request, current)
+    if "model_access" in request.model_fields_set:
+        return replace(listed, everything=request.model_access is ModelAccess.ALL)
+    return replace(listed, everything=False) if listed is not current else current
+
+
+def of_entries(names: Sequence[str]) -> Access:
+    """A list as the other dialect has it (Q-23): any names, known or not; an empty one opens every model."""
+    if not names:
+        return Access(everything=True)
+    others = access_group_exists(list(names))
+    groups = dict.fromkeys(name for name in names if name not in others)
+    return Access(tuple(groups), tuple(others), loose=True)
+
+
+def _listed(request: NewTeam | UpdateTeam, current: Access) -> Access:
+    """What the request's lists make of ``current``; null takes everything away that the field says.
 
     ``access_groups`` are groups only and leave the aliases alone; ``model_groups`` are both and replace both. Raises
     InvalidRequestError for names that nobody knows, and where both are sent.
@@ -56,7 +104,14 @@ def assigned(names: Sequence[str]) -> Access:
 
 
 def relink(work: Work, team_id: str, held: Access, wanted: Access) -> None:
-    """Adds to the transaction what links the team to what it gains, and unlinks what it loses."""
+    """Adds to the transaction what links the team to what it gains, and unlinks what it loses.
+
+    Raises InvalidRequestError for more at once than a transaction holds.
+    """
+    changed = len({*held.groups} ^ {*wanted.groups}) + len({*held.models} ^ {*wanted.models})
+    if 2 * changed > _MOST_WRITES:
+        message = f"At most {_MOST_WRITES // 2} models can be added and removed at once"
+        raise InvalidRequestError(message, code="too_many_models", param="models")
     for group in sorted(set(held.groups) - set(wanted.groups)):
         groups.unlink_team(work, group, team_id)
     for group in sorted(set(wanted.groups) - set(held.groups)):
@@ -64,11 +119,13 @@ def relink(work: Work, team_id: str, held: Access, wanted: Access) -> None:
     for alias in sorted(set(held.models) - set(wanted.models)):
         groups.unlink_model(work, alias, team_id)
     for alias in sorted(set(wanted.models) - set(held.models)):
-        groups.link_model(work, alias, team_id)
+        groups.link_model(work, alias, team_id, exists=not wanted.loose)
 
 
 def allowed(team: Team) -> list[str]:
     """The aliases and wildcards that the team's calls may use, sorted."""
+    if team.model_access is ModelAccess.ALL:
+        return ["*"]
     return sorted({*groups.entries_of(team.access_groups), *team.models})
 
 

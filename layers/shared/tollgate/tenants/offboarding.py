@@ -96,6 +96,22 @@ class OffboardingService:
             keys_deleted=counted.keys_deleted + sum(team.keys_deleted for team in deletions.teams_of(deletion.uid)),
         )
 
+    def delete_teams(self, caller: Principal, team_ids: Sequence[str]) -> None:
+        """Deletes all of them, active or with open jobs, or none if one is unknown (Q-21)."""
+        for team_id in team_ids:
+            team_access.reachable(caller, team_id, Action.TEAM_DELETE)
+        closed = [retried(lambda name=name: self._close_team(caller, name)) for name in team_ids]  # type: ignore[misc]
+        deadline = Deadline(_SECONDS)
+        for deletion in closed:
+            Teardown(self.clock, may_purge=False).run(deletion, deadline)
+
+    def _close_team(self, caller: Principal, team_id: str) -> Deletion:
+        team = team_access.reachable(caller, team_id, Action.TEAM_DELETE)
+        work = Work()
+        deletion = close_team(work, caller, team, self.clock(), purge=False)
+        work.commit()
+        return deletion
+
     def delete_organizations(self, caller: Principal, organization_ids: Sequence[str]) -> None:
         """Deletes all of them, whatever is active or open in them, or none if one is unknown (Q-21).
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from tollgate.audit import repository as audit
@@ -16,14 +16,13 @@ from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import WrongStateError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.credits import repository as credits
-from tollgate.credits.model import Account, AccountOwner, Transaction, TransactionType
+from tollgate.credits.model import Account
 from tollgate.keys import repository as keys
 from tollgate.keys.model import KeyStatus
 from tollgate.keys.service import new_key
 from tollgate.limits import repository as limit_repository
 from tollgate.limits.account_fields import ACCOUNT_FIELDS, TeamAccountFields
 from tollgate.limits.fields import LIMIT_FIELDS, described, settings_of
-from tollgate.limits.model import NO_LIMITS
 from tollgate.limits.service import changed
 from tollgate.organizations import access as organization_access
 from tollgate.organizations import repository as organizations
@@ -34,9 +33,9 @@ from tollgate.teams.access import event_of, reachable
 from tollgate.teams.model import (
     DEFAULT_TOKENS_PER_CREDIT,
     BudgetMode,
-    CreateTeam,
     KeyRotated,
     ModelGroupsAssigned,
+    NewTeam,
     SetModelGroups,
     Team,
     TeamAnswer,
@@ -49,7 +48,7 @@ from tollgate.teams.model import (
     UpdateTeam,
     UsageSummary,
 )
-from tollgate.tenants import model_access, shares, spending
+from tollgate.tenants import model_access, new_teams, shares, spending
 from tollgate.tenants.model_access import Access
 from tollgate.tenants.paying import paying
 from tollgate.usage import repository as usage
@@ -61,12 +60,11 @@ _DEFAULTS: dict[str, Any] = {
     "charge_failed_jobs": False,
     "tags": [],
     "account_shards": 1,
+    "blocked": False,
 }
+# What of a change is not an attribute by itself.
+_APART = {*LIMIT_FIELDS, "access_groups", "model_groups", "model_access"}
 _VERBS = {TeamStatus.ACTIVE: "resumed", TeamStatus.SUSPENDED: "suspended", TeamStatus.PAUSED: "paused"}
-# What decides how much a credit buys: the platform's to say, as it is to create credits (Q-06).
-_PRICING = frozenset(
-    {"budget_mode", "credits_per_dollar", "tokens_per_credit", "cost_markup_percentage", "credit_price_usd"}
-)
 # The organization filter of those that have none (Q-03).
 NO_ORGANIZATION = "none"
 
@@ -77,50 +75,20 @@ class TeamService:
 
     clock: Clock = utc_now
 
-    def create(self, caller: Principal, request: CreateTeam) -> TeamCreated:
+    def create(self, caller: Principal, request: NewTeam) -> TeamCreated:
         """A new, active team with its account and its primary key, which is shown here and never again.
 
-        Raises NotFoundError for an unknown organization, InvalidRequestError for an unknown access group,
-        AlreadyExistsError if the id is taken,
-        WrongStateError if its share of the organization's budget does not fit.
+        Raises as ``new_teams.made`` does.
         """
-        return retried(lambda: self._create(caller, request))
-
-    def _create(self, caller: Principal, request: CreateTeam) -> TeamCreated:
-        organization = organization_access.reachable(caller, request.organization_id, Action.TEAM_CREATE)
-        _check_rights(caller, request, Owner(organization.organization_id, request.team_id))
-        access = model_access.wanted(request, Access())
-        model_access.check_default(request.default_model)
-        now = self.clock()
-        draft = paying(caller, request, _draft(request, access, organization, now), now)
-        secret, key = new_key(draft, now)
-        team = replace(draft, key_id=key.key_id, key_mask=key.mask)
-        first = _allocation(request.credits_allocated, caller, now) if request.credits_allocated else None
-        work = Work()
-        repository.create(work, team, request.metadata, caller.actor)
-        keys.create(work, key, caller.actor)
-        credits.open_account(work, AccountOwner(team=team), first)
-        model_access.relink(work, team.team_id, Access(), access)
-        share = request.allocated_budget
-        organizations.count_teams(
-            work,
-            team.organization_id,
-            team.organization_uid,
-            teams=1,
-            active=1,
-            allocated=request.credits_allocated,
-            share=shares.given(work, organization, share, now) if share is not None else None,
-        )
-        after = request.model_dump(mode="json", exclude={*LIMIT_FIELDS, "model_groups"})
-        after["access_groups"], after["models"] = list(team.access_groups), list(team.models)
-        after |= described(team.limits, request.limits_sent())
-        audit.append(work, event_of(caller, team, "created", now, after=after))
-        work.commit()
+        made = new_teams.made(caller, request, self.clock)
         credit = Decimal(request.credits_allocated)
         account = Account(allocated=credit, available=credit)
         return TeamCreated.model_validate(
-            _settings_of(team, account, virtual_key=secret)
-            | {"allowed_models": model_access.allowed(team), "message": f"Team '{team.team_id}' has been created"}
+            _settings_of(made.team, account, virtual_key=made.secret)
+            | {
+                "allowed_models": model_access.allowed(made.team),
+                "message": f"Team '{request.team_id}' has been created",
+            }
         )
 
     def list(
@@ -161,31 +129,42 @@ class TeamService:
 
     def update(self, caller: Principal, team_id: str, request: UpdateTeam) -> TeamAnswer:
         """Changes the fields that were sent; the model access of the very next call follows."""
-        sent = request.model_dump(exclude_unset=True, exclude={*LIMIT_FIELDS, "access_groups", "model_groups"})
-        model_access.check_default(request.default_model)
-        retried(lambda: self._update(caller, team_id, request, sent))
+        self.change(caller, team_id, request)
         return self._answer(reachable(caller, team_id, Action.TEAM_UPDATE))
+
+    def change(
+        self, caller: Principal, team_id: str, request: UpdateTeam, access: model_access.Change | None = None
+    ) -> None:
+        """The same without an answer; ``access`` instead of the request's fields says which models it may use."""
+        model_access.check_default(request.default_model)
+        change = access or partial(model_access.wanted, request)
+        retried(lambda: self._update(caller, team_id, request, change))
 
     def set_model_groups(self, caller: Principal, team_id: str, request: SetModelGroups) -> ModelGroupsAssigned:
         """Replaces everything that its calls may use, from the very next one on."""
-        retried(lambda: self._update(caller, team_id, UpdateTeam(model_groups=request.model_groups), {}))
+        self.change(caller, team_id, UpdateTeam(model_groups=request.model_groups))
         groups = list(reachable(caller, team_id, Action.TEAM_UPDATE).model_groups)
         return ModelGroupsAssigned(team_id=team_id, model_groups=groups, message="Model groups assigned successfully")
 
-    def _update(self, caller: Principal, team_id: str, request: UpdateTeam, sent: dict[str, Any]) -> None:
-        team = reachable(caller, team_id, Action.TEAM_UPDATE)
+    def _update(self, caller: Principal, team_id: str, request: UpdateTeam, change: model_access.Change) -> None:
+        team = reachable(caller, team_id, _action(request))
         now = self.clock()
+        sent = request.model_dump(exclude_unset=True, exclude=_APART)
         changes: dict[str, Any] = {
             name: _DEFAULTS.get(name) if value is None else value
             for name, value in sent.items()
             if name not in TeamAccountFields.model_fields
         }
-        if any(getattr(team, name) != changes[name] for name in _PRICING & changes.keys()):
+        if any(getattr(team, name) != changes[name] for name in new_teams.PRICING & changes.keys()):
             authorize(caller, Action.CREDITS_CONFIGURE, Owner(team.organization_id, team.team_id))
-        held, access = Access.of(team), model_access.wanted(request, Access.of(team))
-        named = {"access_groups": list(access.groups), "models": list(access.models)} if access != held else {}
+        held, access = Access.of(team), change(Access.of(team))
+        named = access.changes(held)
         changes |= named
         metadata = (changes.pop("metadata") or {}) if "metadata" in sent else None
+        permission = new_teams.permission_of(request, team)
+        if permission is not None:
+            del changes["object_permission"]
+            changes["object_permission_id"] = (team.object_permission_id or ids.new_ulid()) if permission else None
         before = {name: getattr(team, name) for name in changes}
         paid = paying(caller, request, team, now)
         if paid != team:
@@ -205,7 +184,7 @@ class TeamService:
             _allocate(work, team, request.allocated_budget, now)
         after = sent | named | described(limits, limited)
         event = event_of(caller, team, "updated", now, before=before, after=after)
-        repository.update(work, team, changes, metadata, event)
+        repository.update(work, team, changes, metadata, event, permission)
         model_access.relink(work, team_id, held, access)
         audit.append(work, event)
         work.commit()
@@ -284,66 +263,17 @@ class TeamService:
         )
 
 
+def _action(request: UpdateTeam) -> Action:
+    """What members may do is their team admin's to say, too (decisions section 6)."""
+    return Action.MEMBER_WRITE if request.model_fields_set == {"team_member_permissions"} else Action.TEAM_UPDATE
+
+
 def _allocate(work: Work, team: Team, share: Decimal | None, now: datetime) -> None:
     """Another share of the organization's budget, or with None none any more (Q-51)."""
     organization = organizations.find(team.organization_id) if team.organization_id is not None else None
     if organization is None:
         raise WrongStateError("The team has no organization to allocate from", code="nothing_to_allocate")
     organizations.set_share(work, shares.changed(work, organization, team, share, now))
-
-
-def _check_rights(caller: Principal, request: CreateTeam, owner: Owner) -> None:
-    """Credits, and what one buys, are the platform's to give, whoever may make the team (Q-06, Q-08)."""
-    if request.credits_allocated:
-        authorize(caller, Action.CREDITS_ADD, owner)
-    defaults = {name: CreateTeam.model_fields[name].default for name in _PRICING}
-    if any(getattr(request, name) != default for name, default in defaults.items()):
-        authorize(caller, Action.CREDITS_CONFIGURE, owner)
-
-
-def _draft(request: CreateTeam, access: Access, organization: Organization, now: datetime) -> Team:
-    """The team as it will be, but for its key."""
-    return Team(
-        team_id=request.team_id,
-        uid=ids.new_ulid(),
-        organization_id=organization.organization_id,
-        organization_uid=organization.uid,
-        team_alias=request.team_alias or request.team_id,
-        status=TeamStatus.ACTIVE,
-        status_reason=None,
-        blocked=False,
-        deleting=False,
-        access_groups=access.groups,
-        models=access.models,
-        default_model=request.default_model,
-        budget_mode=request.budget_mode,
-        credits_per_dollar=request.credits_per_dollar,
-        tokens_per_credit=request.tokens_per_credit,
-        cost_markup_percentage=request.cost_markup_percentage,
-        credit_price_usd=request.credit_price_usd,
-        charge_failed_jobs=request.charge_failed_jobs,
-        key_id=None,
-        key_mask=None,
-        created_at=now,
-        updated_at=now,
-        limits=changed(NO_LIMITS, request.limits_sent()),
-        tags=tuple(request.tags),
-        allocated_budget=request.allocated_budget,
-    )
-
-
-def _allocation(amount: int, caller: Principal, now: datetime) -> Transaction:
-    """The first ledger entry of an account that does not start empty."""
-    return Transaction(
-        transaction_id=ids.new_ulid(),
-        transaction_type=TransactionType.ALLOCATION,
-        amount=Decimal(amount),
-        before=Decimal(0),
-        after=Decimal(amount),
-        reason="Initial allocation",
-        actor=caller.actor,
-        created_at=now,
-    )
 
 
 def _settings_of(team: Team, account: Account, virtual_key: str | None = None) -> dict[str, object]:
@@ -357,6 +287,7 @@ def _settings_of(team: Team, account: Account, virtual_key: str | None = None) -
         "credits_allocated": account.allocated,
         "credits_remaining": account.remaining,
         "status": team.status,
+        "model_access": team.model_access,
         "access_groups": list(team.access_groups),
         "model_groups": list(team.model_groups),
         "default_model": team.default_model,
@@ -370,6 +301,8 @@ def _settings_of(team: Team, account: Account, virtual_key: str | None = None) -
         "tags": list(team.tags),
         "allocated_budget": team.allocated_budget,
         "blocked": team.blocked,
+        "team_member_permissions": team.team_member_permissions,
+        "object_permission_id": team.object_permission_id,
         "created_at": team.created_at,
     }
 

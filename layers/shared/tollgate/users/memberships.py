@@ -116,4 +116,6 @@ def _membership(item: MembershipItem) -> Membership:
         updated_at=clock.from_stored(item.updated_at),
         limits=item.limits or NO_LIMITS,
         version=item.version,
+        created_by=item.created_by,
+        updated_by=item.updated_by,
     )

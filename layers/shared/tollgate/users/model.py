@@ -84,6 +84,8 @@ class Membership:
     updated_at: datetime
     limits: Limits = NO_LIMITS
     version: int = 1
+    created_by: str | None = None
+    updated_by: str | None = None
 
     @property
     def owner_id(self) -> str:
@@ -126,17 +128,25 @@ class CreateUser(LimitFields):
     metadata: Annotated[Metadata, Field(default_factory=dict)]
 
 
-class AddMember(LimitFields):
+class MemberFields(LimitFields):
+    role: Role | None = None
+
+
+class AddMember(MemberFields):
     """Without ``role`` an ``org_developer``, or a ``team_member``."""
 
     user_id: LooseId
-    role: Role | None = None
 
 
-class UpdateMember(LimitFields):
+class InviteMember(MemberFields):
+    """A user by his id or his e-mail address; he is made if there is none."""
+
+    user_id: LooseId | None = None
+    email: Email | None = None
+
+
+class UpdateMember(MemberFields):
     """Only the fields that are sent change (Q-25)."""
-
-    role: Role | None = None
 
 
 class UserAnswer(LimitsAnswer):

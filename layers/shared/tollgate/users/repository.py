@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,12 @@ from tollgate.users.model import User, UserRole
 def find(user_id: str) -> User | None:
     item = UserItem.find(keys.user(user_id), keys.ENTITY)
     return _user(item) if item else None
+
+
+def find_all(user_ids: Iterable[str]) -> dict[str, User]:
+    """The users that there are among these, by id."""
+    places = [(keys.user(user_id), keys.ENTITY) for user_id in dict.fromkeys(user_ids)]
+    return {item.user_id: _user(item) for item in UserItem.batch_get(places, consistent_read=True)}
 
 
 def find_by_email(email: str) -> User | None:

@@ -70,6 +70,23 @@ class UserService:
         return memberships.of_user(reachable(caller, user_id, Action.USER_READ).uid, request)
 
 
+def new_user(user_id: str, email: str | None, at: datetime) -> User:
+    """A user who is nothing yet but somebody's member."""
+    return User(
+        user_id=user_id,
+        uid=ids.new_ulid(),
+        email=email,
+        display_name=None,
+        role=UserRole.MEMBER,
+        is_active=True,
+        access_expires_at=None,
+        models=None,
+        limits=NO_LIMITS,
+        created_at=at,
+        updated_at=at,
+    )
+
+
 def missing(user_id: str) -> str:
     return f"User '{user_id}' not found"
 
