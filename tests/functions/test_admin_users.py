@@ -337,9 +337,12 @@ def test_a_users_key_has_his_role_in_its_own_team(ana: str) -> None:
     assert call("GET", "/api/teams/acme-prod/keys", caller=key(ana)).status == 403
 
 
-def test_a_users_key_has_his_platform_role(ana: str) -> None:
+def test_a_users_own_key_has_his_platform_role(ana: str) -> None:
+    """A key in a team has it never: whoever manages the team could make one in his name."""
     vera = user("vera", "admin")
-    virtual_key = build.issued_key("acme-dev", user_id=vera)["virtual_key"]
+    of_team = build.issued_key("acme-dev", user_id=vera)["virtual_key"]
+    assert call("PUT", "/api/teams/acme-dev", {"team_alias": "x"}, caller=key(of_team)).status == 403
+    virtual_key = call("POST", "/key/generate", {"user_id": vera}).body["key"]
     assert set(reads(virtual_key).values()) == {200}
     send("PUT", vera, {"role": "user"})
     assert call("PUT", "/api/teams/acme-dev", {"team_alias": "x"}, caller=key(virtual_key)).status == 403

@@ -159,7 +159,7 @@ def test_who_was_given_up_can_do_nothing_any_more(
     world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first comes to its transaction after a minute; a second one has taken its key over by then."""
-    create, raced = TeamService._create, []
+    create, raced = TeamService.create, []
 
     def slow(self: TeamService, *given: Any) -> Any:
         if not raced:
@@ -169,7 +169,7 @@ def test_who_was_given_up_can_do_nothing_any_more(
             assert second.take() is None
         return create(self, *given)
 
-    monkeypatch.setattr(TeamService, "_create", slow)
+    monkeypatch.setattr(TeamService, "create", slow)
     answer = call("POST", "/api/teams/create", TEAM, headers=ONCE)
     assert (answer.status, answer.body["code"]) == (409, "idempotency_key_in_use")
     assert call("GET", "/api/teams/acme-new").status == 404

@@ -37,11 +37,11 @@ class KeyRow(DialectRow):
     expires: Moment | None
     models: list[str]
     aliases: dict[str, str]
-    config: dict[str, Any]
+    config: dict[str, Any] | None
     user_id: str | None
     team_id: str | None
     organization_id: str | None
-    permissions: dict[str, Any]
+    permissions: dict[str, Any] | None
     max_parallel_requests: int | None
     metadata: dict[str, Any]
     tags: list[str]
@@ -57,7 +57,7 @@ class KeyRow(DialectRow):
     budget_reset_at: Moment | None
     temp_budget_increase: Amount | None
     temp_budget_expiry: Moment | None
-    allowed_cache_controls: list[Any]
+    allowed_cache_controls: list[Any] | None
     allowed_routes: list[str]
     key_type: str
     guardrails: list[str] | None
