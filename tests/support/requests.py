@@ -41,6 +41,7 @@ UNKNOWN = {
     "team_uid": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "job_id": "019283f1-7a00-7000-8000-00000000beef",
     "user_id": "no-user",
+    "key": "0" * 64,
 }
 
 
