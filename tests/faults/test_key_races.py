@@ -30,9 +30,11 @@ def test_an_alias_is_taken_once() -> None:
     answers = at_once(persistently(lambda _: issued(NAMED)), range(8))
 
     refusals = [answer for answer in answers if isinstance(answer, TollgateError)]
-    assert [(type(one), one.stable_code) for one in refusals] == [(AlreadyExistsError, "key_alias_exists")] * 7
-    (key_id,) = [answer for answer in answers if not isinstance(answer, TollgateError)]
-    assert kept("key_alias") == kept("key") == kept("key_link") == [key_id]
+    assert {(type(one), one.stable_code) for one in refusals} == {(AlreadyExistsError, "key_alias_exists")}
+    # Who was told that the store did not answer, and asked again, may find his own key.
+    assert len(refusals) in {7, 8}
+    (key_id,) = kept("key_alias")
+    assert kept("key") == kept("key_link") == [key_id]
 
 
 def test_an_alias_goes_to_one_of_many_keys() -> None:
@@ -40,7 +42,7 @@ def test_an_alias_goes_to_one_of_many_keys() -> None:
 
     answers = at_once(persistently(lambda key_id: key_management().change(ADMIN, key_id, NAMED)), key_ids)
 
-    assert sum(isinstance(answer, AlreadyExistsError) for answer in answers) == 5
+    assert sum(isinstance(answer, AlreadyExistsError) for answer in answers) >= 5
     (guard,) = kept("key_alias")
     assert repository.find_by_alias("ci") == repository.find(guard)
     assert [key_id for key_id in key_ids if repository.find(key_id).key_alias] == [guard]  # type: ignore[union-attr]
