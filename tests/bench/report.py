@@ -10,7 +10,7 @@ from tests.bench.capacity import Counter, PerCall
 from tests.bench.rollups import Rolled
 from tests.bench.shards import Hot
 from tests.bench.traffic import CHUNKS, CONNECTIONS, OTHERS, STREAMS, Figures, Traffic
-from tests.bench.usage import Reading
+from tests.bench.usage import ALL_OPEN, Reading
 
 PAGE = """# Performance
 
@@ -37,7 +37,9 @@ Written by `make bench`; every figure is of one run on one machine, and a compar
   transaction. Sizes follow DynamoDB's rule.
 - Init is the processor time of a fresh interpreter's imports over the built folders, divided by that of
   `import boto3; boto3.client("dynamodb")` with the same interpreter.
-- Usage is that of a month of open days, which are the dearer ones: 28 days, 4 teams, 3 models, with and without a job.
+- Usage is that of a month of 28 days, 4 teams, 3 models, with and without a job. All but its last two days are closed, as
+  the worker leaves them; beside it, what it would be if none were: 672 buckets, which nobody reads unless closing stands
+  still.
   Records of calls are written to the table and counted by the stream consumer's own code; the first thousand make all the
   buckets there are. Handler time is the median of nine answers, the event's making included.
 - The rounds begin when DynamoDB Local has answered a few hundred calls; its virtual machine goes on warming up.
@@ -297,7 +299,9 @@ def usage_rows(question: str, readings: dict[int, Reading]) -> list[Row]:
     shown = " and ".join(f"{value:g}" for value in units)
     return [
         Row(f"read units of a month's usage {question}, at {sizes} calls", shown, "flat", flat, note),
-        _at_most(f"handler time of a month's usage {question}", slowest, 50, "ms", "the answer's size"),
+        Row(f"handler time of a month's usage {question}", f"{slowest:.3g} ms")
+        if question.endswith(ALL_OPEN)
+        else _at_most(f"handler time of a month's usage {question}", slowest, 50, "ms", "the answer's size"),
     ]
 
 

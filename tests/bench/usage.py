@@ -25,6 +25,8 @@ from tests.support.environment import TABLE, empty_table
 from tests.support.items import raw_items
 from tollgate.aws.dynamodb import DynamoDB
 from tollgate.settings import settings
+from tollgate.table import keys
+from tollgate.usage.closing import Closer
 from tollgate.usage.figures import NOTHING, Figures, of_call
 from tollgate.usage.layout import Bucket, buckets_of, dimensions_of
 from tollgate.usage.rollup import MADE_MARK
@@ -47,6 +49,9 @@ QUESTIONS = {
     "by day": (f"/api/organizations/{ORGANIZATION}/usage/timeline", _SPAN),
     "of one team": (f"/api/teams/{TEAMS[0]}/usage", {"period": "2026-02"}),
 }
+# When the worker has closed every day of the month but the last two.
+_CLOSED_AT = datetime(2026, 2, 27, 12, tzinfo=UTC)
+ALL_OPEN = ", all of its days open"
 
 
 @dataclass(frozen=True)
@@ -59,20 +64,49 @@ class Reading:
 
 
 def months(sizes: tuple[int, ...]) -> dict[str, dict[int, Reading]]:
-    """Every question, by the number of calls in the month. The table has buckets of open days only: the dearer case."""
+    """Every question, by the number of calls in the month: as its last two days are open, and as all of them are.
+
+    The second is what nobody sees unless the closing of days stands still; it is the dearest case there is.
+    """
     empty_table()
     build.organization(ORGANIZATION)
     for team in TEAMS:
         build.team(team, ORGANIZATION)
     uids = {item[f"{kind}_id"]["S"]: item["uid"]["S"] for kind in ("team", "organization") for item in _items(kind)}
     filling, have = _Filling(uids), 0
-    found: dict[str, dict[int, Reading]] = {question: {} for question in QUESTIONS}
+    found: dict[str, dict[int, Reading]] = {question + state: {} for state in ("", ALL_OPEN) for question in QUESTIONS}
     for size in sizes:
         asyncio.run(filling.add(range(have, size)))
         have = size
-        for question, (path, query) in QUESTIONS.items():
-            found[question][size] = _reading(path, query)
+        _ask_all(found, ALL_OPEN, size)
+        closed = asyncio.run(_close_days())
+        _ask_all(found, "", size)
+        asyncio.run(_open_days(closed))
     return found
+
+
+def _ask_all(found: dict[str, dict[int, Reading]], state: str, size: int) -> None:
+    for question, (path, query) in QUESTIONS.items():
+        found[question + state][size] = _reading(path, query)
+
+
+async def _close_days() -> tuple[str, ...]:
+    """Closes days as the worker does, and gives them back."""
+    async with aclosing(_database()) as db:
+        return (await Closer(db, TABLE).close(_CLOSED_AT.timestamp())).days
+
+
+async def _open_days(days: tuple[str, ...]) -> None:
+    """As if they had never been closed: their sums are written anew when they are."""
+    async with aclosing(_database()) as db:
+        for day in days:
+            key = {"PK": {"S": keys.USAGE_DAYS}, "SK": {"S": day}}
+            await db.call("DeleteItem", {"TableName": TABLE, "Key": key})
+
+
+def _database() -> DynamoDB:
+    config = settings()
+    return DynamoDB(config.region, config.dynamodb_endpoint_url)
 
 
 def _items(kind: str) -> list[calls.Item]:
@@ -90,8 +124,7 @@ class _Filling:
         self._kinds: Counter[_Kind] = Counter()
 
     async def add(self, numbers: range) -> None:
-        config = settings()
-        async with aclosing(DynamoDB(config.region, config.dynamodb_endpoint_url)) as db:
+        async with aclosing(_database()) as db:
             await _put(db, (self._record(number) for number in numbers))
             self._kinds.update(_Kind.of(number) for number in numbers)
             await _put(db, self._buckets())

@@ -96,7 +96,7 @@ def total(parts: Iterable[Figures]) -> Figures:
 def of_bucket(item: Image) -> Figures:
     """The figures of a bucket as DynamoDB gives it."""
     find = item.get
-    return Figures(*[Decimal(found["N"]) if (found := find(name)) else ZERO for name in _NAMES])
+    return Figures._make([Decimal(found["N"]) if (found := find(name)) else ZERO for name in _NAMES])
 
 
 def of_call(call: Image) -> Figures:

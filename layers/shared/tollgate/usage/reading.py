@@ -33,10 +33,13 @@ class Range:
     index: str | None = None
     # Only so many, and the last ones first.
     newest: int | None = None
+    # Only these attributes; empty: all.
+    only: tuple[str, ...] = ()
 
     def query(self, table_name: str) -> dict[str, Any]:
         """Strongly consistent unless an index is named."""
         prefix = self.index or ""
+        names = {f"#{number}": name for number, name in enumerate(self.only)}
         return {
             "TableName": table_name,
             "KeyConditionExpression": f"{prefix}PK = :pk AND {prefix}SK BETWEEN :first AND :last",
@@ -47,6 +50,7 @@ class Range:
             },
             **({"IndexName": self.index} if self.index else {"ConsistentRead": True}),
             **({"ScanIndexForward": False, "Limit": self.newest} if self.newest else {}),
+            **({"ProjectionExpression": ",".join(names), "ExpressionAttributeNames": names} if names else {}),
         }
 
 

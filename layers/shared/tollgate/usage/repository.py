@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
+from typing import NamedTuple
 
 from tollgate.table import keys
 from tollgate.table.base import GSI1, GSI2
 from tollgate.usage.days import state_of
-from tollgate.usage.figures import Figures, Image, of_bucket, text
+from tollgate.usage.figures import ATTRIBUTES, Figures, Image, of_bucket, text
 from tollgate.usage.reading import Range, read, read_items
 
 _WEEK = 7
+# What is asked of a bucket: half of it.
+_SHOWN = ("day", "hour", "model", "provider", "job_type", "team_id", *ATTRIBUTES.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(NamedTuple):
     """A bucket read: its figures, and what it is of. None where it is a sum over that."""
 
     at: str
@@ -56,7 +58,9 @@ def of_organization(organization_uid: str, first: date, last: date) -> Whole:
     sums = [run for run, is_closed in runs if is_closed]
     partition = keys.usage_in(organization_uid)
     opened = [one for run, is_closed in runs if not is_closed for one in _open_days(partition, run, GSI1)]
-    teams = [Range(closed, keys.usage_team(str(run[0])), keys.usage_teams_end(str(run[-1]))) for run in sums]
+    teams = [
+        Range(closed, keys.usage_team(str(run[0])), keys.usage_teams_end(str(run[-1])), only=_SHOWN) for run in sums
+    ]
     found = read([*opened, *(_days(closed, run) for run in sums), *teams])
     from_owners, by_dimensions = _used_of(found[: len(opened)]), _used_of(found[len(opened) : -len(teams) or None])
     by_owner = _used_of(found[len(found) - len(teams) :])
@@ -80,7 +84,7 @@ def jobs_of_owners(owner_uids: Sequence[str]) -> int:
 
 
 def _days(partition: str, run: list[date], index: str | None = None) -> Range:
-    return Range(partition, keys.usage_day(str(run[0])), keys.usage_days_end(str(run[-1])), index)
+    return Range(partition, keys.usage_day(str(run[0])), keys.usage_days_end(str(run[-1])), index, only=_SHOWN)
 
 
 def _open_days(partition: str, run: list[date], index: str) -> list[Range]:
@@ -89,7 +93,7 @@ def _open_days(partition: str, run: list[date], index: str) -> list[Range]:
 
 
 def _hours(partition: str, first: date, last: date, index: str | None = None) -> Range:
-    return Range(partition, keys.usage_hour(str(first)), keys.usage_hours_end(f"{last}T23"), index)
+    return Range(partition, keys.usage_hour(str(first)), keys.usage_hours_end(f"{last}T23"), index, only=_SHOWN)
 
 
 def _runs(first: date, last: date) -> list[tuple[list[date], bool]]:

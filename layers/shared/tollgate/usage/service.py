@@ -57,7 +57,7 @@ class UsageService:
         """The same of a team by its uid, whether it is still there or not; the right was checked."""
         now = self.clock()
         days = days_of_period(period, created_at, now.date())
-        used = repository.of_scope(keys.USAGE_OWNER, uid, days.first, days.last)
+        used = _condensed(repository.of_scope(keys.USAGE_OWNER, uid, days.first, days.last))
         job_types = job_types_of(used)
         return TeamUsage(
             team_id=team_id,
@@ -80,16 +80,17 @@ class UsageService:
         now = self.clock()
         days = days_of_period(period, created_at, now.date())
         whole = repository.of_organization(uid, days.first, days.last)
+        used = _condensed(whole.by_dimensions)
         by_team = grouped(whole.by_owner, lambda used: used.team_id or NO_TEAM)
         teams = {team_id: _owner_usage(figures) for team_id, figures in sorted(by_team.items())}
         return OrganizationUsageReport(
             organization_id=organization_id,
             period=period,
-            summary=totals_of(caller, whole.by_dimensions),
-            direct_calls=direct_calls_of(whole.by_dimensions),
+            summary=totals_of(caller, used),
+            direct_calls=direct_calls_of(used),
             by_team=teams,
             teams=teams,
-            by_job_type=job_types_of(whole.by_dimensions),
+            by_job_type=job_types_of(used),
             as_of=now,
         )
 
@@ -131,7 +132,7 @@ class UsageService:
 
 def totals_of(caller: Principal, used: Iterable[Used]) -> UsageTotals:
     """The sum as the caller may see it."""
-    found = list(used)
+    found = _condensed(used)
     in_jobs = total(one.figures for one in found if one.job_type is not None)
     return UsageTotals.of(
         total(one.figures for one in found), in_jobs.cost_usd, inside=caller.platform_role is not None
@@ -167,6 +168,11 @@ def grouped(used: Iterable[Used], key: Callable[[Used], K]) -> dict[K, Figures]:
     for one in used:
         groups[key(one)].append(one.figures)
     return {name: total(figures) for name, figures in groups.items()}
+
+
+def _condensed(used: Iterable[Used]) -> list[Used]:
+    """The same in few parts, for whoever sums it more than once and asks for job types only."""
+    return [Used("", figures, job_type=name) for name, figures in grouped(used, lambda one: one.job_type).items()]
 
 
 def _owner_usage(figures: Figures) -> OwnerUsage:
