@@ -18,13 +18,14 @@ PORTKEY := .cache/bench/portkey
 PORTKEY_PACKAGE := @portkey-ai/gateway@1.15.2
 # Where the code lies; pytest knows it from pyproject.toml.
 SOURCES := PYTHONPATH=functions:layers/shared
-FAST := not engine and not llm and not build
+CLIENTS := .cache/clients
+FAST := not engine and not llm and not build and not clients
 export AWS_DEFAULT_REGION ?= us-east-1
 # llama.cpp built for this very processor may use units (AMX) that a sandbox forbids.
 export CMAKE_ARGS ?= -DGGML_NATIVE=OFF
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run invoke test test-engine test-llm test-build bench check format build docs rebuild-usage deploy requirements clean
+.PHONY: help run invoke test test-engine test-llm test-clients test-build bench check format build docs rebuild-usage deploy requirements clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -46,6 +47,9 @@ test-engine: .venv/ready $(DYNAMODB)/ready ## money, faults and repositories on 
 
 test-llm: .venv/ready .venv-llm/ready ## end to end with a real, small model
 	@TOLLGATE_LLM_PYTHON="$(LLM)" $(DEV) -m pytest -m llm $(ARGS)
+
+test-clients: .venv/ready $(CLIENTS)/ready ## LiteLLM's own client and command line, and Terraform's calls, against `make run`
+	@TOLLGATE_CLIENTS_PYTHON="$(CURDIR)/$(CLIENTS)/bin/python" $(DEV) -m pytest -m clients $(ARGS)
 
 test-build: build .venv/ready ## the built functions, run from the build folder
 	@$(DEV) -m pytest -m build $(ARGS)
@@ -82,6 +86,7 @@ requirements: ## pins and hashes anew, from the .in files; needs python3.11 and 
 	@$(call pinned,3.11,requirements/run,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.11,requirements/llm,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.11,requirements/sam,--no-strip-extras --allow-unsafe)
+	@$(call pinned,3.11,requirements/clients,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.11,requirements/bench,--no-strip-extras --allow-unsafe)
 	@$(call pinned,3.13,layers/shared/requirements,--strip-extras $(addprefix --unsafe-package ,$(RUNTIME)))
 
@@ -106,6 +111,10 @@ clean: ## everything that was set up or built
 $(LITELLM)/ready: requirements/bench.txt
 	@mkdir -p $(@D)
 	@$(call environment,$(LITELLM),requirements/bench.txt)
+
+$(CLIENTS)/ready: requirements/clients.txt
+	@mkdir -p $(@D)
+	@$(call environment,$(CLIENTS),requirements/clients.txt)
 
 $(PORTKEY)/ready:
 	@echo "Fetching Portkey's gateway, once" >&2
