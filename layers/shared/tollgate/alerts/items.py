@@ -76,6 +76,8 @@ class WatchedItem(AccountSettingsAttributes, Item):
     # A team's part of its organization's budget, and what the organization has given to teams.
     allocated_budget = DecimalAttribute(null=True)
     allocated_total = DecimalAttribute(null=True)
+    # Of a team: what limits its members who have no limits of their own.
+    member_budget_id = UnicodeAttribute(null=True)
 
 
 class CallItem(Item):

@@ -46,9 +46,12 @@ def find(scope: Scope, scope_id: str) -> Watched | None:
     if item is None:
         return None
     limits = item.limits or NO_LIMITS
+    limits = limits.over(limits_repository.shared(limits.budget_id))
+    if scope is Scope.TEAM_MEMBER:
+        limits = limits.over(limits_repository.shared(_member_default(scope_id)))
     return Watched(
         uid=keys.PLATFORM if scope is Scope.PLATFORM else item.uid,
-        limits=limits.over(limits_repository.shared(limits.budget_id)),
+        limits=limits,
         settings=settings_of(item),
         shards=item.account_items or 1,
         share=item.allocated_budget,
@@ -57,6 +60,12 @@ def find(scope: Scope, scope_id: str) -> Watched | None:
         key_alias=item.key_alias,
         email=item.email,
     )
+
+
+def _member_default(scope_id: str) -> str | None:
+    """The shared row that limits the members of a team who have no limits of their own."""
+    team = WatchedItem.find(keys.team(scope_id.partition("~")[0]), keys.ENTITY)
+    return team.member_budget_id if team is not None else None
 
 
 def newest_outcomes(partition: str, call_id: str, since: datetime) -> list[str]:

@@ -79,6 +79,15 @@ class AuditRecord(ResponseModel):
     created_at: Timestamp
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """An event with what the native list does not show: its action as it is stored, and the key that was presented."""
+
+    record: AuditRecord
+    action: str
+    key_id: str | None
+
+
 class AuditList(ResponseModel):
     audit_logs: list[AuditRecord]
     next_cursor: str | None = None

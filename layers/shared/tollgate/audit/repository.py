@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import astuple
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tollgate.audit.items import AuditItem
-from tollgate.audit.model import RETENTION_DAYS, SPELLINGS, AuditDetails, AuditEvent, AuditFilter, AuditRecord
-from tollgate.core import clock
+from tollgate.audit.model import (
+    RETENTION_DAYS,
+    SPELLINGS,
+    AuditDetails,
+    AuditEntry,
+    AuditEvent,
+    AuditFilter,
+    AuditRecord,
+)
+from tollgate.core import clock, ids
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.table import keys
 from tollgate.table.base import GSI1
 from tollgate.table.transactions import Work
+
+# An event gets its id a little later than its time: at most as long as a request may take.
+_SLACK = timedelta(minutes=1)
+# What all ids lie between.
+_FIRST_ID, _LAST_ID = "0", "~"
 
 
 def append(work: Work, event: AuditEvent) -> None:
@@ -55,6 +69,29 @@ def search(request: PageRequest, wanted: AuditFilter, organization_uid: str | No
     return Page([_record(item) for item in page.entries], page.next_cursor, page.truncated)
 
 
+def find(audit_id: str) -> AuditEntry | None:
+    """An event by its id, whosever it is. At most a moment old, as it is looked for in an index."""
+    found = AuditItem.all_of(keys.AUDIT, index=GSI1, prefix=AuditItem.GSI1SK.between(audit_id, audit_id))
+    return next((_entry(item) for item in found), None)
+
+
+def count(most: int) -> int:
+    """How many events there are, at most ``most``."""
+    return AuditItem.count(keys.AUDIT, index_name=GSI1, limit=most)
+
+
+def every(first: datetime | None, last: datetime | None, *, newest_first: bool) -> Iterator[AuditEntry]:
+    """The events of a time, both ends included; without ends all of them."""
+    begin = ids.ulid_prefix(first - _SLACK) if first else _FIRST_ID
+    end = ids.ulid_prefix(last + _SLACK) if last else _LAST_ID
+    within = AuditItem.GSI1SK.between(begin, max(begin, end))
+    for item in AuditItem.all_of(keys.AUDIT, index=GSI1, prefix=within, newest_first=newest_first):
+        entry = _entry(item)
+        at = entry.record.created_at
+        if (first is None or at >= first) and (last is None or at <= last):
+            yield entry
+
+
 def _matches(item: AuditItem, wanted: AuditFilter) -> bool:
     pairs = (
         (wanted.actor, item.actor),
@@ -63,6 +100,10 @@ def _matches(item: AuditItem, wanted: AuditFilter) -> bool:
         (wanted.organization_id, item.organization_id),
     )
     return all(value is None or value == actual for value, actual in pairs)
+
+
+def _entry(item: AuditItem) -> AuditEntry:
+    return AuditEntry(_record(item), item.action, item.key_id)
 
 
 def _record(item: AuditItem) -> AuditRecord:

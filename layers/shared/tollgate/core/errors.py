@@ -9,7 +9,9 @@ TollgateError
 │   └── KeyExpiredError
 ├── ForbiddenError             known, but may not
 │   ├── BlockedError
+│   ├── CustomerBlockedError
 │   ├── RouteNotAllowedError
+│   ├── RoleNotAllowedError
 │   ├── OrganizationSuspendedError
 │   ├── TeamSuspendedError
 │   ├── TeamPausedError
@@ -35,6 +37,7 @@ TollgateError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -80,10 +83,16 @@ class UnauthenticatedError(TollgateError):
 
 
 class KeyExpiredError(UnauthenticatedError):
-    code = "expired_key"
+    """The key was good until ``expires_at``; it is ``now``."""
 
-    def __init__(self) -> None:
+    code = "expired_key"
+    expires_at: datetime | None = None
+    now: datetime | None = None
+
+    def __init__(self, expires_at: datetime, now: datetime) -> None:
         super().__init__("API key has expired")
+        self.expires_at = expires_at
+        self.now = now
 
 
 class ForbiddenError(TollgateError):
@@ -101,6 +110,15 @@ class BlockedError(ForbiddenError):
         self.entity_id = entity_id
 
 
+class CustomerBlockedError(ForbiddenError):
+    """The end user whom a request names may call nothing, by nobody's key (contract litellm 1.1)."""
+
+    code = "customer_blocked"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(f"User blocked from making LLM API Calls. User={customer_id}", param="user")
+
+
 class RouteNotAllowedError(ForbiddenError):
     """A key that is limited to some routes; ``allowed`` are those, groups of them included."""
 
@@ -111,6 +129,15 @@ class RouteNotAllowedError(ForbiddenError):
             "Virtual key is not allowed to call this route. "
             f"Only allowed to call routes: {list(allowed)}. Tried to call route: {route}"
         )
+
+
+class RoleNotAllowedError(ForbiddenError):
+    """A key whose user only looks on calls no models."""
+
+    code = "role_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("user not allowed to access this OpenAI routes, role= proxy_admin_viewer")
 
 
 class OrganizationSuspendedError(ForbiddenError):
@@ -135,7 +162,23 @@ class TeamPausedError(ForbiddenError):
 
 
 class ModelAccessDeniedError(ForbiddenError):
+    """``level`` is whose list lacks the model: key, team, user …; ``entries`` is that list."""
+
     code = "model_access_denied"
+    level: str = ""
+    model: str = ""
+    entries: Sequence[str] = ()
+
+    def __init__(self, level: str, model: str, entries: Sequence[str], **extra: Any) -> None:
+        super().__init__(
+            f"Model access denied: {level} does not have access to model '{model}'",
+            code=f"{level}_model_access_denied",
+            param="model",
+            **extra,
+        )
+        self.level = level
+        self.model = model
+        self.entries = entries
 
 
 class InsufficientCreditsError(ForbiddenError):
@@ -143,9 +186,13 @@ class InsufficientCreditsError(ForbiddenError):
 
 
 class BudgetExceededError(ForbiddenError):
-    """A budget in USD is used up; ``extra`` says which, its size, what is spent and when it resets."""
+    """A budget in USD is used up; ``extra`` says which, its size, what is spent and when it resets.
+
+    ``message_80`` is what profile 1.80 says where that is something else.
+    """
 
     code = "budget_exceeded"
+    message_80: str | None = None
 
 
 class NotFoundError(TollgateError):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from datetime import datetime
 from urllib.parse import quote
 from uuid import UUID
 
+# How many characters of a ULID tell its time.
+_ULID_TIME = 10
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -19,6 +22,11 @@ def new_ulid(at_ms: int | None = None) -> str:
     moment = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     number = (moment << 80) | secrets.randbits(80)
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+def ulid_prefix(at: datetime) -> str:
+    """What every ULID of that millisecond, or of a later one, comes after as text, and every earlier one before."""
+    return new_ulid(max(0, int(at.timestamp() * 1000)))[:_ULID_TIME]
 
 
 def new_call_id(at_ms: int | None = None) -> str:

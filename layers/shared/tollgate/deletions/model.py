@@ -60,6 +60,18 @@ class Deletion:
         return self.progress is Progress.DONE
 
 
+@dataclass(slots=True)
+class Finished:
+    """Deletions that a run has finished, those that it has left, and those that it could not go on with."""
+
+    finished: int = 0
+    left: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Finished) -> Finished:
+        return Finished(self.finished + other.finished, self.left + other.left, self.failed + other.failed)
+
+
 class DeletedOrganization(ResponseModel):
     """An organization that is no more; ``uid`` finds what it used in the archive."""
 

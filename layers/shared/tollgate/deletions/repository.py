@@ -114,6 +114,12 @@ def teams_of(organization_uid: str) -> Iterator[Deletion]:
     yield from (_deletion(item) for item in DeletionItem.all_of(partition, index=GSI2))
 
 
+def every_team() -> Iterator[Deletion]:
+    """All deleted teams, the last one first."""
+    found = DeletionItem.all_of(keys.DELETED_TEAMS, index=GSI1, newest_first=True)
+    yield from (_deletion(item) for item in found)
+
+
 def search(request: PageRequest, *, teams: bool, text: str | None, organization_id: str | None) -> Page[Deletion]:
     """A page of what was deleted, newest first; ``text`` is looked for in id and name."""
     wanted = text.casefold() if text else None

@@ -38,15 +38,14 @@ class LimitsAttribute(Attribute[Limits]):
 
 
 class HolderItem(Item):
-    """What exists to be limited and for nothing else: the platform, a tag, a customer; and a shared row.
+    """What exists to be limited and for nothing else: the platform, a tag; and a shared row.
 
-    The platform and tags are in the catalogue's partition. ``GSI1`` lists customers and shared rows.
+    The platform and tags are in the catalogue's partition. ``GSI1`` lists shared rows.
     """
 
     uid = UnicodeAttribute()
     # Its name, by what it is.
     tag = UnicodeAttribute(null=True)
-    customer_id = UnicodeAttribute(null=True)
     budget_id = UnicodeAttribute(null=True)
     limits = LimitsAttribute(null=True)
     # Of a shared row: how many entities name it.

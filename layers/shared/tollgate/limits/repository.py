@@ -22,16 +22,15 @@ from tollgate.table.transactions import LostRaceError, Work
 
 # A budget that entities share, where a scope is named (Q-52).
 SHARED = "shared"
-_KINDS = {Scope.PLATFORM: "platform_limits", Scope.TAG: "tag", Scope.CUSTOMER: "customer", SHARED: "budget"}
-_NAMES = {Scope.TAG: "tag", Scope.CUSTOMER: "customer_id", SHARED: "budget_id"}
-_LISTS = {Scope.CUSTOMER: keys.CUSTOMERS, SHARED: keys.BUDGETS}
+_KINDS = {Scope.PLATFORM: "platform_limits", Scope.TAG: "tag", SHARED: "budget"}
+_NAMES = {Scope.TAG: "tag", SHARED: "budget_id"}
 
 RawItem = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The platform, a tag or a customer with limits, or a shared row. ``scope`` is a ``Scope`` or ``SHARED``."""
+    """The platform or a tag with limits, or a shared row. ``scope`` is a ``Scope`` or ``SHARED``."""
 
     scope: str
     scope_id: str
@@ -76,9 +75,9 @@ def shared(budget_id: str | None) -> Limits | None:
 
 
 def search(scope: str, request: PageRequest) -> Page[Holder]:
-    """A page of customers or shared rows, newest first, or of tags by name."""
-    if scope in _LISTS:
-        page = HolderItem.page(_LISTS[scope], request, scope="holders", index=GSI1, newest_first=True)
+    """A page of shared rows, newest first, or of tags by name."""
+    if scope == SHARED:
+        page = HolderItem.page(keys.BUDGETS, request, scope="holders", index=GSI1, newest_first=True)
     else:
         prefix = HolderItem.SK.startswith(keys.tag())
         page = HolderItem.page(keys.CATALOGUE, request, scope="tags", prefix=prefix)
@@ -95,9 +94,9 @@ def save(work: Work, holder: Holder, before: Limits, event: AuditEvent) -> None:
         values: dict[str, Any] = {"limits": limits, "created_at": created_at, "created_by": event.caller.actor} | stamp
         if holder.scope in _NAMES:
             values[_NAMES[holder.scope]] = holder.scope_id
-        if holder.scope in _LISTS:
-            values |= {"GSI1PK": _LISTS[holder.scope], "GSI1SK": keys.by_creation(created_at, holder.scope_id)}
-        work.create(HolderItem(PK=pk, SK=sk, kind=_KINDS[holder.scope], uid=holder.uid, **values))
+        if holder.scope == SHARED:
+            values |= {"GSI1PK": keys.BUDGETS, "GSI1SK": keys.by_creation(created_at, holder.scope_id)}
+        work.create(HolderItem(PK=pk, SK=sk, kind=_KINDS[holder.scope], uid=holder.uid, uses=holder.uses, **values))
     else:
         item = HolderItem(PK=pk, SK=sk, version=holder.version)
         work.update(item, item.changes({"limits": limits} | stamp))
@@ -114,6 +113,15 @@ def delete(work: Work, holder: Holder) -> None:
         return
     work.delete(HolderItem(PK=pk, SK=sk, version=holder.version), versioned=True)
     unlink(work, [holder.limits])
+
+
+def give_up(work: Work, budget_id: str) -> None:
+    """Takes a shared row away that was made for one user only, unless others use it by now; they keep it."""
+    row = find(SHARED, budget_id)
+    if row is not None and row.uses > 1:
+        _count_uses(work, budget_id, -1)
+    elif row is not None:
+        work.delete(HolderItem(PK=keys.budget(budget_id), SK=keys.ENTITY), HolderItem.uses == 1)
 
 
 def relink(work: Work, before: Limits, after: Limits) -> None:
@@ -227,6 +235,18 @@ def _new_shard(owner: Owner) -> RawItem:
     return {name: value for name, value in _new_counter(owner).items() if name not in {"al", "sq"}}
 
 
+def tell_owner(uid: str, items: int, organization_id: str | None, organization_uid: str | None) -> None:
+    """Writes into an owner's counters, as far as there are some, which organization it is in now."""
+    owner = {"organization_id": organization_id, "organization_uid": organization_uid}
+    actions = [
+        CounterItem.attribute(name).set({"S": value}) if value is not None else CounterItem.attribute(name).remove()
+        for name, value in owner.items()
+    ]
+    for shard in range(items):
+        item = CounterItem(PK=keys.account(uid), SK=keys.counter(shard))
+        item.apply(list(actions), CounterItem.PK.exists())
+
+
 def require_at_most(work: Work, uid: str, name: str, most: Decimal, shard: int = 0) -> None:
     """Makes the transaction lose its race if a counter has passed ``most`` by then. A missing counter is 0."""
     attribute = CounterItem.attribute(name)
@@ -264,8 +284,6 @@ def _place(scope: str, scope_id: str) -> tuple[str, str]:
             return keys.CATALOGUE, keys.PLATFORM_LIMITS
         case Scope.TAG:
             return keys.CATALOGUE, keys.tag(scope_id)
-        case Scope.CUSTOMER:
-            return keys.customer(scope_id), keys.ENTITY
         case _:
             return keys.budget(scope_id), keys.ENTITY
 

@@ -28,6 +28,7 @@ from tollgate.settings import settings
 from tollgate.table.transactions import Work, retried
 from tollgate.users import admins, passwords
 from tollgate.users import repository as users
+from tollgate.users.access import authorize_over
 from tollgate.users.admin_model import AdminRole, AdminUserAnswer
 from tollgate.users.model import User, UserRole
 from tollgate.users.service import event_of
@@ -110,7 +111,7 @@ class LoginService:
         else:
             authorize(caller, Action.USER_WRITE)
             user = admins.find(user_id)
-            admins.authorize_over(caller, user.role)
+            authorize_over(caller, user.role)
         event = event_of(caller, user, "password_changed", now)
         work = Work()
         users.end_sessions(work, user, event)

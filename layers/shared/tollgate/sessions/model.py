@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from tollgate.core.fields import Metadata, Name, RequestModel, ResponseModel
-from tollgate.users.admin_model import AdminUserAnswer, Password
-from tollgate.users.model import Email
+from tollgate.users.admin_model import AdminUserAnswer
+from tollgate.users.model import Email, Password
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,8 +178,12 @@ class Item(Model):
 
     def note(self, values: dict[str, Any], condition: Condition) -> bool:
         """Sets attributes, alone and without a new version, if the condition holds; False: it did not."""
+        return self.apply(self.changes(values), condition)
+
+    def apply(self, actions: list[Any], condition: Condition) -> bool:
+        """The same with any actions."""
         try:
-            self.unversioned().update(self.changes(values), condition)
+            self.unversioned().update(actions, condition)
         except UpdateError as error:
             if error.cause_response_code == CONDITION_FAILED:
                 return False

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from tollgate.core.errors import PreconditionFailedError
@@ -21,8 +21,8 @@ Place = tuple[str, str]
 class Claim(Protocol):
     """A request under an Idempotency-Key that is being worked on."""
 
-    def join(self, work: Any) -> None:
-        """Adds to a transaction that the request is done with it, and that nobody else has taken it over."""
+    def join(self, work: Any, *, whole: bool) -> None:
+        """Adds to a transaction that nobody else has taken the request over; if ``whole``, that it is done by this."""
 
 
 @dataclass(slots=True)
@@ -35,6 +35,7 @@ class Demands:
         claim: the request's Idempotency-Key, if it has one.
         version, stamp: of the resource as it was last read; None before that.
         written: the first transaction is through, so the demands are met.
+        parts: none of its transactions is the whole request.
     """
 
     place: Place | None = None
@@ -43,6 +44,7 @@ class Demands:
     version: int | None = None
     stamp: str | None = None
     written: bool = False
+    parts: bool = False
 
     def saw(self, item: Any) -> None:
         """Notes the version of the resource's own item."""
@@ -77,6 +79,17 @@ def demanding(demands: Demands) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def in_parts() -> Iterator[None]:
+    """Inside, the present request does many things that are each whole by themselves: it is done when all are."""
+    demands = _current.get()
+    if demands is None:
+        yield
+        return
+    with demanding(replace(demands, parts=True)):
+        yield
 
 
 def current() -> Demands | None:

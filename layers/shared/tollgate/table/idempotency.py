@@ -8,12 +8,13 @@ claim whose process died before its transaction is free again after a minute.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, UnicodeAttribute
 from pynamodb.exceptions import DeleteError, PutError, UpdateError
 
 from tollgate.core import ids, json
@@ -28,6 +29,9 @@ _KEPT = timedelta(hours=24)
 _CLAIMED = timedelta(seconds=60)
 # Members of answers that are shown once; of them only the mask is kept.
 _SHOWN_ONCE = {"secret", "virtual_key"}
+# Longer answers are compressed; an item has at most 400 KB.
+_PLAIN_BYTES = 50_000
+_PACKED_BYTES = 390_000
 _NAMING_KEYS = {"key", "keys", "deleted_keys"}
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -49,6 +53,8 @@ class IdempotentItem(Item):
     claimed_until = IntegerAttribute(null=True)
     done = BooleanAttribute(null=True)
     answer = UnicodeAttribute(null=True)
+    # In the place of ``answer``, compressed, where that is long.
+    packed = BinaryAttribute(null=True, legacy_encoding=False)
     ttl = IntegerAttribute()
 
 
@@ -91,18 +97,25 @@ class RequestClaim:
         if found is None or not found.done:
             message = "The first request under this Idempotency-Key is still running"
             raise WrongStateError(message, code="idempotency_key_in_use", param="idempotency-key")
-        if not found.answer:
+        answer = zlib.decompress(found.packed).decode() if found.packed else found.answer
+        if not answer:
             message = "The request under this Idempotency-Key was done, but its answer was lost; look at the resource"
             raise WrongStateError(message, code="idempotency_answer_lost", param="idempotency-key")
-        return found.answer
+        return answer
 
     def remember(self, answer: BaseModel) -> None:
         """The answer, known before the transaction that it tells of."""
         self._answer = _kept(json.dumps(answer.model_dump(mode="json")))
 
-    def join(self, work: Work) -> None:
-        """Adds to a transaction that the request is done; it fails if somebody else has taken the key over."""
+    def join(self, work: Work, *, whole: bool = True) -> None:
+        """Adds to a transaction that the request is done; it fails if somebody else has taken the key over.
+
+        Where it is only a part (not ``whole``), a request that dies in the middle may be repeated.
+        """
         lost = WrongStateError("Another request took this Idempotency-Key over", code="idempotency_key_in_use")
+        if not whole:
+            work.check(self._item(), self._own(), otherwise=lost)
+            return
         actions: list[Any] = [IdempotentItem.done.set(True)]
         if self._answer is not None:
             actions.append(IdempotentItem.answer.set(self._answer))
@@ -113,8 +126,7 @@ class RequestClaim:
         """The request is over: its answer is kept, or, if it was refused, its key is free again."""
         try:
             if succeeded and self._answer is None:
-                actions: list[Any] = [IdempotentItem.done.set(True), IdempotentItem.answer.set(_kept(body))]
-                self._item().update(actions, self._own())
+                self._item().update([IdempotentItem.done.set(True), *_answer_actions(_kept(body))], self._own())
             elif not succeeded:
                 # What was written stays done, whatever the answer was.
                 self._item().delete(self._own() & IdempotentItem.done.does_not_exist())
@@ -178,6 +190,14 @@ def _claim_of(once: Once) -> RequestClaim | None:
 def _reused() -> InvalidRequestError:
     message = "This Idempotency-Key was used for another body"
     return InvalidRequestError(message, code="idempotency_key_reused", param="idempotency-key")
+
+
+def _answer_actions(text: str) -> list[Any]:
+    """Keeps an answer; one that is too long for an item even when it is compressed is lost."""
+    if len(text.encode()) <= _PLAIN_BYTES:
+        return [IdempotentItem.answer.set(text)]
+    packed = zlib.compress(text.encode())
+    return [IdempotentItem.packed.set(packed)] if len(packed) <= _PACKED_BYTES else []
 
 
 def _kept(text: str) -> str:

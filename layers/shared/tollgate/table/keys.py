@@ -13,6 +13,8 @@ from urllib.parse import quote
 ENTITY = "#"
 METADATA = "METADATA"
 OBJECT_PERMISSION = "OBJECTPERMISSION"
+# The copy of what was deleted, beside the record of its deletion.
+ARCHIVE = "ARCHIVE"
 PLATFORM = "platform"
 NO_ORGANIZATION = "none"
 # Parent of everything in the model catalogue: one strongly consistent query reads it whole.
@@ -33,7 +35,13 @@ ADMIN_USERS = "ADMINUSERS"
 # A user's password, beside him.
 PASSWORD = "PASSWORD"  # noqa: S105 (a sort key)
 CUSTOMERS = "CUSTOMERS"
+# Bytes of an id beside the time in a list's sort key.
+_LONGEST_LISTED = 960
+# Those customers who are blocked.
+BLOCKED_CUSTOMERS = "BLOCKEDCUSTOMERS"
 BUDGETS = "BUDGETS"
+# Beside an alias: what was said of its targets that nothing depends on.
+MODEL_PARAMS = "PARAMS"
 AUDIT = "AUDIT"
 ALERTS = "ALERTS"
 ALERT_RULES = "ALERTRULES"
@@ -42,6 +50,8 @@ DELETED_ORGANIZATIONS = "DELETEDORGANIZATIONS"
 DELETED_TEAMS = "DELETEDTEAMS"
 # Partition of the DUE index that holds deletions that are not done.
 DELETIONS = "DELETIONS"
+# Partition of the DUE index that holds users who are gone, while something of theirs is left.
+USER_REMOVALS = "USERREMOVALS"
 # Partition of the DUE index that holds alerts with deliveries to make.
 DELIVERIES = "DELIVERIES"
 # What a partition of usage buckets is of. An owner is a team, an organization's own keys, or the platform's.
@@ -76,6 +86,11 @@ def encoded(external_id: str) -> str:
     return quote(external_id, safe="")
 
 
+def fits(external_id: str) -> bool:
+    """Whether an id can be listed by creation: of a sort key DynamoDB takes 1,024 bytes."""
+    return len(encoded(external_id)) <= _LONGEST_LISTED
+
+
 def organization(organization_id: str) -> str:
     return f"ORG#{encoded(organization_id)}"
 
@@ -96,6 +111,20 @@ def user(user_id: str) -> str:
 def email(address: str) -> str:
     """Guard of an e-mail address, which only one user may have; ``address`` in lower case."""
     return f"EMAIL#{encoded(address)}"
+
+
+def sso_id(sso_user_id: str) -> str:
+    """Guard of the id that an identity provider has for a user; only one user may have it."""
+    return f"SSO#{encoded(sso_user_id)}"
+
+
+def total(name: str) -> str:
+    """How long a list is, in parts; ``name`` is the list's."""
+    return f"TOTAL#{encoded(name)}"
+
+
+def total_part(number: int) -> str:
+    return f"PART#{number}"
 
 
 def session(session_id: str) -> str:
@@ -124,7 +153,7 @@ def memberships_of(user_uid: str) -> str:
 
 
 def customer(customer_id: str) -> str:
-    """An end user whom the platform limits; those without an item have no limits (Q-53)."""
+    """An end user of whom something is known; those without an item have no limits (Q-53)."""
     return f"CUSTOMER#{encoded(customer_id)}"
 
 

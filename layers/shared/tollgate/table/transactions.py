@@ -43,6 +43,14 @@ class _Step:
     otherwise: TollgateError
 
 
+@dataclass(slots=True)
+class _Tally:
+    item: Item
+    actions: Callable[[int, int], list[Any]]
+    sum: int = 0
+    changes: int = 0
+
+
 # PynamoDB sends the steps grouped by kind, in this order, and DynamoDB gives its reasons in the order sent.
 _ORDER = ("check", "delete", "put", "update")
 
@@ -52,6 +60,7 @@ class Work:
 
     def __init__(self) -> None:
         self._steps: list[_Step] = []
+        self._tallies: dict[str, _Tally] = {}
 
     def put(self, item: Item, condition: Condition | None = None, *, otherwise: TollgateError | None = None) -> None:
         self._add("put", lambda tx: tx.save(item, condition), otherwise)
@@ -94,6 +103,15 @@ class Work:
         """A condition on an item that the transaction does not write."""
         self._add("check", lambda tx: tx.condition_check(type(item), item.PK, item.SK, condition), otherwise)
 
+    def tally(self, item: Item, change: int, actions: Callable[[int, int], list[Any]]) -> None:
+        """Adds to the counters of a partition. However often the transaction does, one item of it is written, once.
+
+        ``actions`` are those for the sum of the changes and their number.
+        """
+        tally = self._tallies.setdefault(item.PK, _Tally(item, actions))
+        tally.sum += change
+        tally.changes += 1
+
     def commit(self) -> None:
         """Writes everything, or raises: the first failed step's error, or StoreUnavailableError.
 
@@ -105,11 +123,14 @@ class Work:
             return
         demanded.check()
         if demanded.claim is not None:
-            demanded.claim.join(self)
+            demanded.claim.join(self, whole=not demanded.parts)
         self._write()
         demanded.met()
 
     def _write(self) -> None:
+        for tally in self._tallies.values():
+            self.update(tally.item, tally.actions(tally.sum, tally.changes), versioned=False)
+        self._tallies = {}
         steps = sorted(self._steps, key=lambda step: _ORDER.index(step.kind))
         for attempt in range(_ATTEMPTS):
             try:
