@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from tollgate.auth import credentials
+from tollgate.auth import credentials, refusals
 from tollgate.aws.lean import LeanClient
 from tollgate.core.errors import UnauthenticatedError
 from tollgate.settings import settings
@@ -20,6 +20,8 @@ from tollgate.table import keys
 
 # First segments of paths that call or list models, as OpenAI's clients know them.
 _DATA_PLANE = {"v1", "chat", "completions", "embeddings", "models", "engines"}
+# What LiteLLM's clients look models up by is management, whatever it begins with.
+_MODEL_INFO = ["model", "info"]
 _MASTER_PRINCIPAL = "master"
 _OWNERS = ("team_id", "team_uid", "organization_id", "organization_uid", "user_id", "user_uid")
 
@@ -28,25 +30,37 @@ def handler(event: Mapping[str, Any], _: object) -> dict[str, Any]:
     """The policy for a REQUEST authorizer's event.
 
     Raises Exception("Unauthorized"), which API Gateway turns into a 401 that it does not cache, for ``/v1`` requests
-    without a known credential. On management routes those get a Deny whose message fills the gateway response.
+    without a known credential. On management routes those get a Deny whose context fills the gateway response.
     """
     api_arn, stage, _method, *path = event["methodArn"].split("/")
-    data_plane = path[0] in _DATA_PLANE
-    identified = _identify(event.get("headers") or {}, admin=not data_plane)
+    data_plane = path[0] in _DATA_PLANE and path[-2:] != _MODEL_INFO
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    identified = _identify(headers, admin=not data_plane)
     _log(event, identified)
     if identified is None and data_plane:
         raise Exception("Unauthorized")  # noqa: TRY002 (API Gateway's protocol: this very text)
     stage_arn = f"{api_arn}/{stage}/*/*"
     if identified is None:
-        return _policy("anonymous", "Deny", stage_arn, {"message": UnauthenticatedError().message})
+        return _policy("anonymous", "Deny", stage_arn, _told(headers))
     principal = identified["key_id"] or identified.get("session_id") or _MASTER_PRINCIPAL
     return _policy(principal, "Allow", stage_arn, identified)
+
+
+def _told(headers: Mapping[str, str]) -> dict[str, str]:
+    """What the gateway response is filled with: the native API's words, and those that LiteLLM's clients know."""
+    told = refusals.of_credential(headers, admin=True)
+    return {
+        "message": UnauthenticatedError().message,
+        "error_message": told.message,
+        "error_type": told.kind,
+        "error_param": told.param,
+    }
 
 
 def _identify(headers: Mapping[str, str], *, admin: bool) -> dict[str, str] | None:
     """The context of a known credential (flat strings, empty for none), or None."""
     try:
-        credential = credentials.presented({name.lower(): value for name, value in headers.items()}, admin=admin)
+        credential = credentials.presented(headers, admin=admin)
         if credentials.is_session_token(credential):
             return _session(credential)
     except UnauthenticatedError:

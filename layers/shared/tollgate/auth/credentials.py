@@ -10,6 +10,9 @@ from collections.abc import Mapping
 
 from tollgate.core.errors import ForbiddenError, UnauthenticatedError
 
+# Where management routes look for a credential before ``Authorization`` (Q-33), in this order.
+_OWN_HEADERS = ("x-litellm-api-key", "x-admin-key", "api-key")
+CREDENTIAL_HEADERS = (*_OWN_HEADERS, "authorization")
 # Longest credential that is looked at; ours have 35 characters, a custom key may be longer.
 _MAX_LENGTH = 1024
 _BEARER = re.compile(r"bearer\s+(.+)", re.IGNORECASE | re.DOTALL)
@@ -60,7 +63,7 @@ def presented(headers: Mapping[str, str], *, admin: bool) -> str:
     Surrounding blanks are trimmed. Raises UnauthenticatedError when there is none or it is malformed.
     """
     if admin:
-        for name in ("x-litellm-api-key", "x-admin-key", "api-key"):
+        for name in _OWN_HEADERS:
             if headers.get(name, "").strip():
                 return _checked(_without_scheme(headers[name].strip()))
     authorization = headers.get("authorization", "").strip()

@@ -49,7 +49,10 @@ class Action(StrEnum):
     CREDITS_ADJUST = "credits.adjust"
     CREDITS_CONFIGURE = "credits.configure"
     MODEL_READ = "model.read"
+    MODEL_READ_OWN = "model.read_own"
     MODEL_WRITE = "model.write"
+    HEALTH_READ = "health.read"
+    HEALTH_CHECK = "health.check"
     CREDENTIAL_READ = "credential.read"
     CREDENTIAL_WRITE = "credential.write"
     AUDIT_READ = "audit.read"
@@ -65,9 +68,16 @@ class Action(StrEnum):
     BUDGET_READ = "budget.read"
     BUDGET_WRITE = "budget.write"
     BUDGET_ADJUST = "budget.adjust"
+    BUDGET_RESET = "budget.reset"
+    BUDGET_SHARE = "budget.share"
+    CUSTOMER_READ = "customer.read"
+    CUSTOMER_WRITE = "customer.write"
     USER_READ = "user.read"
     USER_WRITE = "user.write"
     USER_PROMOTE = "user.promote"
+    USER_LIST = "user.list"
+    USER_MANAGE = "user.manage"
+    USER_READ_OWN = "user.read_own"
     MEMBER_READ = "member.read"
     MEMBER_WRITE = "member.write"
     MEMBER_OWN = "member.own"
@@ -75,6 +85,7 @@ class Action(StrEnum):
     JOB_READ = "job.read"
     JOB_WRITE = "job.write"
     USAGE_READ = "usage.read"
+    USAGE_READ_OWN = "usage.read_own"
     USAGE_READ_ORGANIZATION = "usage.read_organization"
     USAGE_READ_PLATFORM = "usage.read_platform"
     COSTS_READ = "costs.read"
@@ -126,7 +137,15 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         Action.CREDITS_ADJUST: _OWNERS,
         Action.CREDITS_CONFIGURE: _OWNERS,
         Action.MODEL_READ: _READERS,
+        # What one's own calls may use, in one's own words for it.
+        Action.MODEL_READ_OWN: _READERS
+        | _ORG_ADMINS
+        | _TEAM_READERS
+        | {Role.ORG_DEVELOPER, Role.ORG_VIEWER, Role.MEMBER},
         Action.MODEL_WRITE: _OWNERS,
+        Action.HEALTH_READ: _READERS,
+        # It sends something to providers, or to whoever hears of alerts.
+        Action.HEALTH_CHECK: _OWNERS,
         Action.CREDENTIAL_READ: _READERS | _ORG_ADMINS,
         Action.CREDENTIAL_WRITE: _OWNERS | _ORG_ADMINS,
         Action.AUDIT_READ: _READERS,
@@ -144,10 +163,22 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         Action.BUDGET_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
         Action.BUDGET_WRITE: _OWNERS | _ORG_ADMINS,
         Action.BUDGET_ADJUST: _OWNERS,
+        # Everybody's at once: with the master key only.
+        Action.BUDGET_RESET: {Role.PLATFORM_OWNER},
+        # Rows that several entities have their limits from: nobody's own.
+        Action.BUDGET_SHARE: _OWNERS,
+        # Customers may be anybody's: they are the platform's business.
+        Action.CUSTOMER_READ: _READERS,
+        Action.CUSTOMER_WRITE: _OWNERS,
         Action.USER_READ: _READERS,
         Action.USER_WRITE: _OWNERS,
         # Users who manage the platform.
         Action.USER_PROMOTE: {Role.PLATFORM_OWNER},
+        # Of whoever is in one's organizations, and in no others.
+        Action.USER_LIST: _READERS | _ORG_ADMINS,
+        Action.USER_MANAGE: _OWNERS | _ORG_ADMINS,
+        # Oneself, at least.
+        Action.USER_READ_OWN: _READERS | _ORG_ADMINS | _TEAM_READERS | {Role.MEMBER},
         # One's own account: who one is, one's password and session.
         Action.ACCOUNT_OWN: _READERS | {Role.MEMBER},
         Action.MEMBER_READ: _READERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
@@ -158,6 +189,8 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         # Whoever makes calls runs jobs: keys, and the master key.
         Action.JOB_WRITE: {Role.PLATFORM_OWNER} | _TEAM_READERS,
         Action.USAGE_READ: _READERS | _ORG_ADMINS | _TEAM_READERS,
+        # What was called in one's own name; of teams and organizations whoever has a role there sees more.
+        Action.USAGE_READ_OWN: _READERS | {Role.MEMBER},
         Action.USAGE_READ_ORGANIZATION: _READERS | _ORG_ADMINS,
         # Of everybody, and of users, customers and tags, who may be in several organizations.
         Action.USAGE_READ_PLATFORM: _READERS,

@@ -56,6 +56,7 @@ class Principal:
         key_id: the key that was presented; None for the master key and for sessions.
         user_id: the user who calls, by a session or a key of his; None for the master key and a team's own keys.
         session_id: the session that he came with; None for every key.
+        only_looks: the user is one who makes no keys (decisions, section 6): what he may is asked for with him.
         ip_address, request_id: where the request came from, for the audit event.
     """
 
@@ -68,6 +69,7 @@ class Principal:
     key_id: str | None = None
     user_id: str | None = None
     session_id: str | None = None
+    only_looks: bool = False
     ip_address: str | None = None
     request_id: str | None = None
 

@@ -92,10 +92,14 @@ class AdminApi(APIGatewayRestResolver):
         if self.action is None:
             return None
         caller = principal_of(event)
-        admit(caller, self.action)
+        self._permit(caller, self.action)
         self.append_context(caller=caller)  # type: ignore[no-untyped-call]
         logger.append_keys(actor=caller.actor)
         return caller
+
+    def _permit(self, caller: Principal, action: Action) -> None:
+        """Raises ForbiddenError if the caller may do that nowhere."""
+        admit(caller, action)
 
     def route(self, *args: Any, **kwargs: Any) -> Any:
         """As Powertools' own, except that a greedy variable is known to the validation by its plain name."""

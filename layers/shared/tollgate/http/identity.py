@@ -22,7 +22,7 @@ def principal_of(event: Mapping[str, Any]) -> Principal:
     """The caller of an API Gateway proxy event. Raises the row of Q-10 that his credential is in."""
     context = event.get("requestContext") or {}
     identified = context.get("authorizer") or {}
-    principal = _principal(identified, str(event.get("path") or ""))
+    principal = _principal(identified, str(event.get("path") or ""), str(event.get("httpMethod") or ""))
     return replace(
         principal,
         ip_address=(context.get("identity") or {}).get("sourceIp"),
@@ -43,7 +43,7 @@ def admit_setup(event: Mapping[str, Any]) -> None:
         raise UnauthenticatedError
 
 
-def _principal(identified: Mapping[str, Any], route: str) -> Principal:
+def _principal(identified: Mapping[str, Any], route: str, method: str) -> Principal:
     match identified.get("kind"):
         case "master":
             return Principal(actor=MASTER_ACTOR, kind=ActorKind.PLATFORM, platform_role=Role.PLATFORM_OWNER)
@@ -51,7 +51,9 @@ def _principal(identified: Mapping[str, Any], route: str) -> Principal:
             # Only requests with a key pay for the key's storage code.
             from tollgate.keys.service import key_service  # noqa: PLC0415
 
-            return key_service().principal(str(identified.get("key_id", "")), route)
+            # What is suspended may still be looked at by LiteLLM's API (Q-10).
+            looks_on = method == "GET" and not route.startswith("/api/")
+            return key_service().principal(str(identified.get("key_id", "")), route, looks_on=looks_on)
         case "session":
             from tollgate.sessions.service import session_service  # noqa: PLC0415
 

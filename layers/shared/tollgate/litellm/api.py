@@ -19,6 +19,7 @@ from tollgate.telemetry import Event, count, logger
 _JSON = "application/json"
 # Where an error has been raised: nobody has been let in yet, or by the endpoint itself.
 _DOOR = "at_the_door"
+_MASTER_KEY_ONLY = frozenset({"/global/spend/reset"})
 
 
 class LiteLlmApi(AdminApi):
@@ -33,29 +34,34 @@ class LiteLlmApi(AdminApi):
     def _admit(self) -> Principal | None:
         try:
             return super()._admit()
-        except UnauthenticatedError:
+        except (UnauthenticatedError, ForbiddenError):
             self.append_context(**{_DOOR: True})  # type: ignore[no-untyped-call]
             raise
-        except ForbiddenError as error:
-            self.append_context(**{_DOOR: True})  # type: ignore[no-untyped-call]
-            raise not_allowed(self.caller_of_context(), self.current_event.path) or error from None
 
-    def caller_of_context(self) -> Principal | None:
-        """Who was turned away, if it is known who he is."""
-        from tollgate.http.identity import principal_of  # noqa: PLC0415
-
+    def _permit(self, caller: Principal, action: Action) -> None:
         try:
-            return principal_of(self.current_event.raw_event)
-        except TollgateError:
-            return None
+            super()._permit(caller, action)
+        except ForbiddenError:
+            raise not_allowed(caller, self.current_event.path) from None
 
     def _refused(self, error: TollgateError) -> Response[str]:
-        shown = errors.refused(error) if self.context.get(_DOOR) else errors.answer(error, self.shape)
+        caller: Principal | None = self.context.get("caller")
+        if type(error) is ForbiddenError and caller is not None and caller.platform_role is Role.PLATFORM_VIEWER:
+            error = not_allowed(caller, self.current_event.path)
+        at_the_door = self.context.get(_DOOR)
+        shown = errors.refused(error, self._headers) if at_the_door else errors.answer(error, self.shape)
         self._observe(error, shown.status)
         return _response(shown)
 
+    @property
+    def _headers(self) -> dict[str, str]:
+        sent = self.current_event.raw_event.get("headers") or {}
+        return {name.lower(): value for name, value in sent.items()}
+
     def _invalid(self, error: RequestValidationError) -> Response[str]:
         entries: list[dict[str, Any]] = [dict(entry) for entry in error.errors()]
+        if (refused := errors.refused_value(entries)) is not None:
+            return self._refused(refused)
         return _response(ErrorAnswer(422, errors.invalid(entries), {}))
 
     def _unsupported(self, _: Exception) -> Response[str]:
@@ -81,23 +87,23 @@ def _response(shown: ErrorAnswer) -> Response[str]:
     return Response(shown.status, _JSON, dumps(shown.body), headers=dict(shown.headers))
 
 
-def not_allowed(caller: Principal | None, route: str) -> DialectError | None:
-    """What the contract says to a role that may not use a route."""
-    if caller is None:
-        return None
+def not_allowed(caller: Principal, route: str) -> DialectError:
+    """What the contract says to a role that may not use a route, whatever shape its own errors have (1.1)."""
+    if route in _MASTER_KEY_ONLY:
+        return DialectError(401, f"Tried to access route={route}, which is only for MASTER KEY", shape=Shape.AUTH)
     if caller.platform_role is Role.PLATFORM_VIEWER:
         message = f"user not allowed to access this route, role= proxy_admin_viewer. Trying to access: {route}"
-        return DialectError(403, message, kind=errors.AUTH, param="None")
+        return DialectError(403, message, shape=Shape.AUTH)
     message = (
         "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. "
         f"Route={route}. Your role={role_of(caller)}. Your user_id={_veiled(caller.user_id or 'None')}"
     )
-    return DialectError(401, message, kind=errors.AUTH, param="None")
+    return DialectError(401, message, shape=Shape.AUTH)
 
 
 def role_of(caller: Principal) -> str:
     """The global role in LiteLLM's words (decisions section 6)."""
-    return _ROLES.get(caller.platform_role, "internal_user")
+    return _ROLES.get(caller.platform_role, "internal_user_viewer" if caller.only_looks else "internal_user")
 
 
 _ROLES: dict[Role | None, str] = {
