@@ -5,7 +5,7 @@ from __future__ import annotations
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, VersionAttribute
 
 from tollgate.limits.items import LimitsAttribute
-from tollgate.table.attributes import FreeFormAttribute, TextListAttribute
+from tollgate.table.attributes import FreeFormAttribute, IntegerAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
@@ -45,6 +45,24 @@ class KeyItem(Item):
     updated_at = UnicodeAttribute()
     updated_by = UnicodeAttribute()
     version = VersionAttribute()
+
+
+class FormerKeyItem(Item):
+    """In the place of a key whose string was changed: for a while the old string still means the key under the new one.
+
+    It says whose it was, so that nobody has to ask twice for what belongs to the key.
+    """
+
+    key_id = UnicodeAttribute()
+    successor = UnicodeAttribute()
+    expires_at = UnicodeAttribute()
+    team_id = UnicodeAttribute(null=True)
+    team_uid = UnicodeAttribute(null=True)
+    organization_id = UnicodeAttribute(null=True)
+    organization_uid = UnicodeAttribute(null=True)
+    user_id = UnicodeAttribute(null=True)
+    user_uid = UnicodeAttribute(null=True)
+    ttl = IntegerAttribute()
 
 
 class KeyLinkItem(Item):

@@ -68,6 +68,10 @@ class KeyChange:
     metadata: dict[str, Any] | None = None
     preset_routes: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.values or self.limits or self.owners) and self.metadata is None
+
 
 ModelList = Annotated[list[Alias], Field(min_length=1, max_length=100)]
 

@@ -12,23 +12,40 @@ from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
 from tollgate.core.errors import AlreadyExistsError
 from tollgate.core.pagination import Page, PageRequest
-from tollgate.keys.items import KeyAliasItem, KeyItem, KeyLinkItem
+from tollgate.keys.items import FormerKeyItem, KeyAliasItem, KeyItem, KeyLinkItem
 from tollgate.keys.model import KeyStatus, VirtualKey
 from tollgate.limits import repository as limits
 from tollgate.limits.model import NO_LIMITS
-from tollgate.table import keys
+from tollgate.table import keys, totals
 from tollgate.table.base import GSI1, GSI2
 from tollgate.table.metadata import MetadataItem
+from tollgate.table.totals import Total
 from tollgate.table.transactions import Work
 
 # As many items as one request may read.
 _BATCH = 100
+_KIND = "key"
+# How often a string may be changed while the first one still counts.
+_MOST_CHANGES = 5
 
 
 def find(key_id: str) -> VirtualKey | None:
     """The key whose SHA-256 is ``key_id``."""
     item = KeyItem.find(keys.key(key_id), keys.ENTITY)
-    return _key(item) if item else None
+    return _key(item) if item is not None and item.kind == _KIND else None
+
+
+def find_used(key_id: str, at: datetime) -> VirtualKey | None:
+    """The key that a string with this SHA-256 stands for: its own, or one that it has become a while ago."""
+    for _ in range(_MOST_CHANGES):
+        item = KeyItem.find(keys.key(key_id), keys.ENTITY)
+        if item is None or item.kind == _KIND:
+            return _key(item) if item is not None else None
+        former = FormerKeyItem.find(item.PK, item.SK)
+        if former is None or clock.from_stored(former.expires_at) <= at:
+            return None
+        key_id = former.successor
+    return None
 
 
 def find_by_alias(alias: str) -> VirtualKey | None:
@@ -42,7 +59,8 @@ def find_all(key_ids: Iterable[str]) -> Iterator[VirtualKey]:
     wanted = iter(key_ids)
     while batch := list(islice(wanted, _BATCH)):
         places = [(keys.key(key_id), keys.ENTITY) for key_id in batch]
-        found = {item.key_id: _key(item) for item in KeyItem.batch_get(places, consistent_read=True)}
+        items = KeyItem.batch_get(places, consistent_read=True)
+        found = {item.key_id: _key(item) for item in items if item.kind == _KIND}
         yield from (found[key_id] for key_id in batch if key_id in found)
 
 
@@ -88,9 +106,52 @@ class Links:
         """Their ids, newest first."""
         yield from (link.key_id for link in KeyLinkItem.all_of(self.partition, index=self.index, newest_first=True))
 
-    def count(self, most: int) -> int:
-        """How many there are, at most ``most``."""
-        return KeyLinkItem.count(self.partition, index_name=self.index, limit=most)
+    def all(self) -> Iterator[VirtualKey]:
+        """The keys, newest first."""
+        yield from find_all(self.ids())
+
+    def total(self) -> Total:
+        return totals.read(self.partition)
+
+    def page(self, request: PageRequest) -> Page[VirtualKey]:
+        """A page of them, newest first."""
+        page = KeyLinkItem.page(self.partition, request, scope="links", index=self.index, newest_first=True)
+        return Page(list(find_all(link.key_id for link in page.entries)), page.next_cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveOfTeam:
+    """A team's keys that are not revoked, as a list of the same kind."""
+
+    team_uid: str
+
+    @property
+    def partition(self) -> str:
+        return keys.keys_of(self.team_uid)
+
+    def all(self) -> Iterator[VirtualKey]:
+        yield from (key for key in all_of_team(self.team_uid) if key.status is KeyStatus.ACTIVE)
+
+    def total(self) -> Total:
+        return totals.read(self.partition)
+
+    def page(self, request: PageRequest) -> Page[VirtualKey]:
+        active = KeyStatus.ACTIVE.value
+        page = KeyItem.page(
+            self.partition,
+            request,
+            scope="active keys",
+            index=GSI1,
+            newest_first=True,
+            matches=lambda item: item.status == active,
+        )
+        return Page([_key(item) for item in page.entries], page.next_cursor)
+
+
+def forget_totals(work: Work, owner_uid: str) -> None:
+    """The lists of a team or an organization that is no more have no totals either."""
+    for name in (keys.keys_of(owner_uid), keys.keys_in(owner_uid), keys.keys_in(owner_uid, revoked=True)):
+        totals.forget(work, name)
 
 
 def links(organization_uid: str | None = None, *, everywhere: bool = False, revoked: bool = False) -> Links:
@@ -116,7 +177,7 @@ def put(work: Work, key: VirtualKey, created_by: str, metadata: dict[str, Any] |
         KeyItem(
             PK=keys.key(key.key_id),
             SK=keys.ENTITY,
-            kind="key",
+            kind=_KIND,
             key_id=key.key_id,
             uid=key.uid,
             mask=key.mask,
@@ -152,6 +213,19 @@ def update(work: Work, key: VirtualKey, after: VirtualKey, metadata: dict[str, A
     if key.organization_uid != after.organization_uid:
         _unlink(work, key)
         _link(work, after)
+    elif key.team_uid != after.team_uid:
+        _count(work, key, -1)
+        _count(work, after, 1)
+
+
+def move(work: Work, key: VirtualKey, after: VirtualKey, at: datetime, moved_by: str) -> None:
+    """Follows the key's team to another organization; a revoked key, too."""
+    item = KeyItem(PK=keys.key(key.key_id), SK=keys.ENTITY, version=key.version)
+    owner = {"organization_id": after.organization_id, "organization_uid": after.organization_uid}
+    work.update(item, item.changes(owner | {"updated_at": clock.to_stored(at), "updated_by": moved_by}))
+    revoked = key.status is KeyStatus.REVOKED
+    _unlink(work, key, revoked=revoked)
+    _link(work, after, revoked=revoked)
 
 
 def revoke(work: Work, key: VirtualKey, at: datetime, revoked_by: str) -> None:
@@ -166,9 +240,19 @@ def revoke(work: Work, key: VirtualKey, at: datetime, revoked_by: str) -> None:
     _link(work, key, revoked=True)
 
 
-def replace_with(work: Work, key: VirtualKey, new: VirtualKey, replaced_by: str, metadata: dict[str, Any]) -> None:
-    """Puts another key string in a key's place: the old one is gone, everything else goes on under the new one."""
-    work.delete(KeyItem(PK=keys.key(key.key_id), SK=keys.ENTITY, version=key.version), versioned=True)
+def replace_with(  # noqa: PLR0913, PLR0917
+    work: Work,
+    key: VirtualKey,
+    new: VirtualKey,
+    replaced_by: str,
+    metadata: dict[str, Any],
+    grace_until: datetime | None = None,
+) -> None:
+    """Puts another key string in a key's place: the old one is gone, at once or then."""
+    if grace_until is None:
+        work.delete(KeyItem(PK=keys.key(key.key_id), SK=keys.ENTITY, version=key.version), versioned=True)
+    else:
+        work.put(_former(key, new.key_id, grace_until), KeyItem.version == key.version)
     work.delete(MetadataItem(PK=keys.key(key.key_id), SK=keys.METADATA))
     _unlink(work, key)
     put(work, new, replaced_by, metadata)
@@ -182,6 +266,20 @@ def replace_with(work: Work, key: VirtualKey, new: VirtualKey, replaced_by: str,
         work.delete(KeyAliasItem(PK=keys.key_alias(before), SK=keys.ENTITY))
     if after is not None:
         _take_alias(work, after, new.key_id)
+
+
+def _former(key: VirtualKey, successor: str, until: datetime) -> FormerKeyItem:
+    names = ("team_id", "team_uid", "organization_id", "organization_uid", "user_id", "user_uid")
+    return FormerKeyItem(
+        PK=keys.key(key.key_id),
+        SK=keys.ENTITY,
+        kind="former_key",
+        key_id=key.key_id,
+        successor=successor,
+        expires_at=clock.to_stored(until),
+        ttl=int(until.timestamp()) + 1,
+        **{name: getattr(key, name) for name in names},
+    )
 
 
 def note_first_call(key_id: str, at: datetime) -> None:
@@ -242,7 +340,17 @@ def _take_alias(work: Work, alias: str, key_id: str) -> None:
     work.create(guard, otherwise=taken)
 
 
+def _count(work: Work, key: VirtualKey, change: int, *, revoked: bool = False) -> None:
+    """Moves the totals of the lists that the key is in."""
+    names = [keys.REVOKED_KEYS if revoked else keys.KEYS, keys.keys_in(key.organization_uid, revoked=revoked)]
+    if key.team_uid is not None and not revoked:
+        names.append(keys.keys_of(key.team_uid))
+    for name in names:
+        totals.count(work, name, key.key_id, change)
+
+
 def _link(work: Work, key: VirtualKey, *, revoked: bool = False) -> None:
+    _count(work, key, 1, revoked=revoked)
     place = _linked(key, revoked=revoked)
     index = keys.REVOKED_KEYS if revoked else keys.KEYS
     link = KeyLinkItem(PK=place[0], SK=place[1], GSI1PK=index, GSI1SK=place[1], kind="key_link", key_id=key.key_id)
@@ -250,6 +358,7 @@ def _link(work: Work, key: VirtualKey, *, revoked: bool = False) -> None:
 
 
 def _unlink(work: Work, key: VirtualKey, *, revoked: bool = False) -> None:
+    _count(work, key, -1, revoked=revoked)
     pk, sk = _linked(key, revoked=revoked)
     work.delete(KeyLinkItem(PK=pk, SK=sk))
 

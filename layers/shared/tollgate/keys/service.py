@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from tollgate.auth.policy import Action
 from tollgate.auth.principal import ActorKind, Principal, Role
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
+from tollgate.core.durations import LONGEST, later
 from tollgate.core.errors import (
     BlockedError,
     InvalidRequestError,
@@ -51,13 +52,10 @@ from tollgate.teams.access import reachable
 from tollgate.teams.model import Team, TeamStatus
 from tollgate.users import memberships
 from tollgate.users import repository as users
-from tollgate.users.model import User
+from tollgate.users.model import User, UserRole
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # An id that no team has.
 _NO_TEAM = ""
-# A date further away than this is a mistake, and nobody's calendar overflows.
-LONGEST_LIFE = timedelta(days=36_500)
 
 
 def new_key(
@@ -76,7 +74,7 @@ def new_key(
         organization_id=team.organization_id,
         status=KeyStatus.ACTIVE,
         blocked=False,
-        expires_at=_expiry(wanted, at),
+        expires_at=_expiry(wanted, at) or expiry_in(team, user.user_id if user else None, at),
         models=tuple(wanted.models) if wanted.models is not None else None,
         created_at=at,
         organization_uid=team.organization_uid,
@@ -156,27 +154,32 @@ class KeyService:
             work.commit()
         return KeyRevoked(key_id=key_id, revoked=True)
 
-    def principal(self, key_id: str, route: str) -> Principal:
+    def principal(self, key_id: str, route: str, *, looks_on: bool = False) -> Principal:
         """The caller behind a key, if the key may be used now, and for that route.
 
         Key, team, organization and user are read strongly consistent. Raises the first row of Q-10 that refuses:
-        unknown, expired, blocked, suspended, paused, route not allowed.
+        unknown, expired, blocked, suspended, paused, route not allowed. A user who only looks on by LiteLLM's API
+        (``looks_on``) does so whatever is suspended; a key of nobody does nothing then (Q-11).
         """
-        key = repository.find(key_id)
+        key = repository.find_used(key_id, self.clock())
         if key is None or key.status is KeyStatus.REVOKED:
             raise UnauthenticatedError
         team, organization = _owners(key)
         user = _caller_of(key)
         expiries = (key.expires_at, user.access_expires_at if user else None)
-        if any(expires_at is not None and expires_at <= self.clock() for expires_at in expiries):
-            raise KeyExpiredError
+        now = self.clock()
+        for expires_at in expiries:
+            if expires_at is not None and expires_at <= now:
+                raise KeyExpiredError(expires_at, now)
         _check_blocked(key, team, organization)
         if user is not None and not user.is_active:
             raise BlockedError("User", user.user_id)
-        _check_status(team, organization)
+        _check_status(team, organization, suspended_too=looks_on and user is not None)
         if not routes.allows(key.allowed_routes, route):
             raise RouteNotAllowedError(key.allowed_routes, route)
-        return _team_key(key) if user is None else _user_key(key, user)
+        if user is None:
+            return _team_key(key)
+        return replace(_user_key(key, user), only_looks=user.role is UserRole.MEMBER_VIEWER)
 
 
 def event_of(caller: Principal, team: Team, key_id: str, verb: str, at: datetime, **states: Any) -> AuditEvent:
@@ -299,16 +302,23 @@ def _described(key: VirtualKey, names: set[str]) -> dict[str, Any]:
 
 def _expiry(request: IssueKey, now: datetime) -> datetime | None:
     if request.duration is not None:
-        seconds = int(request.duration[:-1]) * _SECONDS[request.duration[-1]]
-        if not 0 < seconds <= LONGEST_LIFE.total_seconds():
-            raise InvalidRequestError("duration must be between 1s and 36500d", param="duration")
-        return now + timedelta(seconds=seconds)
+        try:
+            return later(now, request.duration)
+        except ValueError:
+            raise InvalidRequestError("duration must be between 1s and 36500d", param="duration") from None
     _check_expiry(request.expires_at, now)
     return request.expires_at
 
 
+def expiry_in(team: Team | None, user_id: str | None, now: datetime) -> datetime | None:
+    """When a member's new key ends for which nothing else was said (``member_key_duration``)."""
+    if team is None or team.member_key_duration is None or user_id is None:
+        return None
+    return later(now, team.member_key_duration)
+
+
 def _check_expiry(expires_at: datetime | None, now: datetime) -> None:
-    if expires_at is not None and not now < expires_at <= now + LONGEST_LIFE:
+    if expires_at is not None and not now < expires_at <= now + LONGEST:
         raise InvalidRequestError("expires_at must be in the future, at most 36500 days away", param="expires_at")
 
 
@@ -336,10 +346,10 @@ def _check_blocked(key: VirtualKey, team: Team | None, organization: Organizatio
         raise BlockedError("Organization", organization.organization_id)
 
 
-def _check_status(team: Team | None, organization: Organization | None) -> None:
-    if organization is not None and organization.status is OrganizationStatus.SUSPENDED:
+def _check_status(team: Team | None, organization: Organization | None, *, suspended_too: bool) -> None:
+    if organization is not None and organization.status is OrganizationStatus.SUSPENDED and not suspended_too:
         raise OrganizationSuspendedError
-    if team is not None and team.status is TeamStatus.SUSPENDED:
+    if team is not None and team.status is TeamStatus.SUSPENDED and not suspended_too:
         raise TeamSuspendedError
     if team is not None and team.status is TeamStatus.PAUSED:
         raise TeamPausedError

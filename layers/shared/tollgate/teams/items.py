@@ -6,7 +6,7 @@ from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribut
 
 from tollgate.limits.account_items import AccountSettingsAttributes
 from tollgate.limits.items import LimitsAttribute
-from tollgate.table.attributes import DecimalAttribute, IntegerAttribute, TextListAttribute
+from tollgate.table.attributes import DecimalAttribute, FreeFormAttribute, IntegerAttribute, TextListAttribute
 from tollgate.table.base import Item
 
 
@@ -30,6 +30,13 @@ class TeamItem(AccountSettingsAttributes, Item):
     # Routes that its members may use on its keys; absent: the baseline.
     team_member_permissions = ListAttribute(of=UnicodeAttribute, null=True)
     object_permission_id = UnicodeAttribute(null=True)
+    # The shared row that limits members who have no limits of their own, how long their keys live, and what they may
+    # use; read on their calls.
+    member_budget_id = UnicodeAttribute(null=True)
+    member_key_duration = UnicodeAttribute(null=True)
+    default_member_models = TextListAttribute()
+    # Other names for models, for its keys only.
+    model_aliases = FreeFormAttribute(null=True)
     # What a request in a job gets that names no model.
     default_model = UnicodeAttribute(null=True)
     budget_mode = UnicodeAttribute()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -29,6 +30,7 @@ from tollgate.limits.account import AccountSettings, CreditsSource
 from tollgate.limits.account_fields import AccountShards, TeamAccountFields
 from tollgate.limits.fields import LimitFields, LimitsAnswer, LooseId, SpendAnswer, Tags, Usd
 from tollgate.limits.model import NO_LIMITS, Limits
+from tollgate.teams.member_fields import KeyDuration, MemberLimits, MemberModels
 
 DEFAULT_CREDITS_PER_DOLLAR = Decimal(10)
 DEFAULT_TOKENS_PER_CREDIT = 10_000
@@ -104,6 +106,11 @@ class Team:
     model_access: ModelAccess = ModelAccess.LISTED
     team_member_permissions: tuple[str, ...] | None = None
     object_permission_id: str | None = None
+    # Of members who have nothing of their own: the shared row that limits them, how long their keys live, their models.
+    member_budget_id: str | None = None
+    member_key_duration: str | None = None
+    default_member_models: tuple[str, ...] = ()
+    model_aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model_groups(self) -> tuple[str, ...]:
@@ -167,6 +174,9 @@ Markup = Annotated[
 ]
 
 
+ModelAliases = Annotated[dict[Alias, Alias], Field(max_length=50, examples=[{"cheap": "gpt-4o-mini"}])]
+
+
 def _not_reserved(team_id: str) -> str:
     if team_id in _RESERVED_IDS:
         message = f"'{team_id}' is the name of an endpoint"
@@ -197,6 +207,10 @@ class NewTeam(LimitFields, TeamAccountFields):
     blocked: StrictBool = False
     team_member_permissions: MemberPermissions | None = None
     object_permission: ObjectPermission | None = None
+    member_limits: MemberLimits | None = None
+    member_key_duration: KeyDuration | None = None
+    default_member_models: MemberModels | None = None
+    model_aliases: ModelAliases | None = None
 
 
 class CreateTeam(NewTeam):
@@ -227,6 +241,10 @@ class UpdateTeam(LimitFields, TeamAccountFields):
     blocked: StrictBool | None = None
     team_member_permissions: MemberPermissions | None = None
     object_permission: ObjectPermission | None = None
+    member_limits: MemberLimits | None = None
+    member_key_duration: KeyDuration | None = None
+    default_member_models: MemberModels | None = None
+    model_aliases: ModelAliases | None = None
 
 
 class SetModelGroups(RequestModel):
@@ -265,6 +283,10 @@ class _Settings(LimitsAnswer):
     blocked: bool
     team_member_permissions: list[str] | None
     object_permission_id: str | None
+    member_budget_id: str | None
+    member_key_duration: str | None
+    default_member_models: list[str]
+    model_aliases: dict[str, str]
     created_at: Timestamp
 
 

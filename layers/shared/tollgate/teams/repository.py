@@ -16,9 +16,10 @@ from tollgate.limits import repository as limits
 from tollgate.limits.account import CreditsSource
 from tollgate.limits.account_items import attributes_of, settings_of
 from tollgate.limits.model import NO_LIMITS
-from tollgate.table import keys, object_permissions
+from tollgate.table import keys, object_permissions, totals
 from tollgate.table.base import GSI1, GSI2
 from tollgate.table.metadata import MetadataItem
+from tollgate.table.totals import Total
 from tollgate.table.transactions import Work
 from tollgate.teams.items import TeamItem
 from tollgate.teams.model import BudgetMode, ModelAccess, Team, TeamStatus
@@ -29,12 +30,26 @@ def find(team_id: str) -> Team | None:
     return _team(item) if item else None
 
 
+def find_all(team_ids: Iterable[str]) -> dict[str, Team]:
+    """The teams that there are among these, by id."""
+    places = [(keys.team(team_id), keys.ENTITY) for team_id in dict.fromkeys(team_ids)]
+    return {item.team_id: _team(item) for item in TeamItem.batch_get(places, consistent_read=True)}
+
+
 def metadata_of(team_id: str) -> dict[str, Any]:
     return MetadataItem.read(keys.team(team_id))
 
 
 def object_permission_of(team_id: str) -> dict[str, Any]:
     return object_permissions.read(keys.team(team_id))
+
+
+def archived(uids: Iterable[str]) -> dict[str, tuple[Team, dict[str, Any]]]:
+    """The copies of deleted teams with their metadata, by uid; of those that have one."""
+    pks = [keys.deletion(uid) for uid in uids]
+    items = TeamItem.batch_get([(pk, keys.ARCHIVE) for pk in pks], consistent_read=True)
+    metadata = MetadataItem.read_all(pks)
+    return {item.uid: (_team(item), metadata.get(item.PK, {})) for item in items}
 
 
 def metadata_of_all(team_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -55,13 +70,13 @@ def search_organization(
     return _page(keys.teams_of(organization_uid), GSI1, request, text, status)
 
 
-def count(organization_uid: str | None, most: int) -> int:
-    """How many teams have no organization, or that one; at most ``most`` are counted."""
-    return TeamItem.count(keys.teams_of(organization_uid), index_name=GSI1, limit=most)
+def total() -> Total:
+    """How many teams there are."""
+    return totals.read(keys.TEAMS)
 
 
-def count_all(most: int) -> int:
-    return TeamItem.count(keys.TEAMS, index_name=GSI2, limit=most)
+def total_without_organization() -> Total:
+    return totals.read(keys.teams_of(None))
 
 
 def every() -> Iterator[Team]:
@@ -94,8 +109,7 @@ def create(
 ) -> None:
     """Adds the team's own items to the transaction of its creation."""
     pk = keys.team(team.team_id)
-    created_at = clock.to_stored(team.created_at)
-    position = keys.by_creation(created_at, team.team_id)
+    position = keys.by_creation(clock.to_stored(team.created_at), team.team_id)
     work.create(
         TeamItem(
             PK=pk,
@@ -105,34 +119,7 @@ def create(
             GSI2PK=keys.TEAMS,
             GSI2SK=position,
             kind="team",
-            team_id=team.team_id,
-            uid=team.uid,
-            organization_id=team.organization_id,
-            organization_uid=team.organization_uid,
-            team_alias=team.team_alias,
-            status=team.status.value,
-            blocked=team.blocked,
-            model_access=team.model_access.value,
-            team_member_permissions=_texts(team.team_member_permissions),
-            object_permission_id=team.object_permission_id,
-            access_groups=list(team.access_groups),
-            models=list(team.models),
-            default_model=team.default_model,
-            budget_mode=team.budget_mode.value,
-            credits_per_dollar=team.credits_per_dollar,
-            tokens_per_credit=team.tokens_per_credit,
-            cost_markup_percentage=team.cost_markup_percentage,
-            credit_price_usd=team.credit_price_usd,
-            charge_failed_jobs=team.charge_failed_jobs,
-            credits_source=team.credits_source.value,
-            key_id=team.key_id,
-            key_mask=team.key_mask,
-            created_at=created_at,
-            created_by=created_by,
-            updated_at=created_at,
-            updated_by=created_by,
-            **attributes_of(team.account, team.uid),
-            **_limited(team),
+            **_attributes(team, created_by),
         ),
         otherwise=AlreadyExistsError(f"Team '{team.team_id}' already exists", code="team_exists"),
     )
@@ -140,6 +127,52 @@ def create(
     if permission:
         object_permissions.write(work, pk, permission)
     limits.relink(work, NO_LIMITS, team.limits)
+    _count(work, team.team_id, team.organization_uid, 1)
+
+
+def _count(work: Work, team_id: str, organization_uid: str | None, change: int, *, moves: bool = False) -> None:
+    """Moves the totals of the lists that the team is in; that of its organization is the organization's own."""
+    names = [] if moves else [keys.TEAMS]
+    for name in [*names, keys.teams_of(None)] if organization_uid is None else names:
+        totals.count(work, name, team_id, change)
+
+
+def _attributes(team: Team, created_by: str) -> dict[str, Any]:
+    created_at = clock.to_stored(team.created_at)
+    return {
+        "team_id": team.team_id,
+        "uid": team.uid,
+        "organization_id": team.organization_id,
+        "organization_uid": team.organization_uid,
+        "team_alias": team.team_alias,
+        "status": team.status.value,
+        "blocked": team.blocked,
+        "model_access": team.model_access.value,
+        "team_member_permissions": _texts(team.team_member_permissions),
+        "object_permission_id": team.object_permission_id,
+        "member_budget_id": team.member_budget_id,
+        "member_key_duration": team.member_key_duration,
+        "default_member_models": list(team.default_member_models),
+        "model_aliases": dict(team.model_aliases) or None,
+        "access_groups": list(team.access_groups),
+        "models": list(team.models),
+        "default_model": team.default_model,
+        "budget_mode": team.budget_mode.value,
+        "credits_per_dollar": team.credits_per_dollar,
+        "tokens_per_credit": team.tokens_per_credit,
+        "cost_markup_percentage": team.cost_markup_percentage,
+        "credit_price_usd": team.credit_price_usd,
+        "charge_failed_jobs": team.charge_failed_jobs,
+        "credits_source": team.credits_source.value,
+        "key_id": team.key_id,
+        "key_mask": team.key_mask,
+        "created_at": created_at,
+        "created_by": created_by,
+        "updated_at": created_at,
+        "updated_by": created_by,
+        **attributes_of(team.account, team.uid),
+        **_limited(team),
+    }
 
 
 def update(  # noqa: PLR0913, PLR0917
@@ -163,6 +196,17 @@ def update(  # noqa: PLR0913, PLR0917
         object_permissions.write(work, item.PK, permission)
 
 
+def moved(work: Work, team: Team, organization_id: str | None, organization_uid: str | None) -> dict[str, Any]:
+    """The attributes of the team when it belongs to that organization, or to none."""
+    _count(work, team.team_id, team.organization_uid, -1, moves=True)
+    _count(work, team.team_id, organization_uid, 1, moves=True)
+    return {
+        "organization_id": organization_id,
+        "organization_uid": organization_uid,
+        "GSI1PK": keys.teams_of(organization_uid),
+    }
+
+
 def account_changes(team: Team) -> dict[str, Any]:
     """The attributes that say who pays for the team, and how its account behaves."""
     return attributes_of(team.account, team.uid) | {"credits_source": team.credits_source.value}
@@ -175,8 +219,11 @@ def note_first_call(team_id: str, uid: str, at: datetime) -> None:
 
 
 def require(work: Work, team: Team) -> None:
-    """Makes the transaction fail if the very team is gone, or going, by then."""
-    work.check(*_present(team), otherwise=_missing(team))
+    """Makes the transaction fail if the very team is gone, or going, or in another organization, by then."""
+    item, present = _present(team)
+    uid = team.organization_uid
+    same = TeamItem.organization_uid == uid if uid is not None else TeamItem.organization_uid.does_not_exist()
+    work.check(item, present & same, otherwise=_missing(team))
 
 
 def end_grace(work: Work, team: Team) -> None:
@@ -199,14 +246,26 @@ def _missing(team: Team) -> NotFoundError:
     return NotFoundError(f"Team '{team.team_id}' not found")
 
 
-def delete(work: Work, team: Team) -> None:
-    """Removes the team's own items; nothing else may have changed it since it was read."""
+def delete(work: Work, team: Team, archived_by: str | None = None) -> None:
+    """Removes the team's own items; nothing else may have changed it since it was read.
+
+    ``archived_by``: who deletes it, where a copy is to stay beside the record of its deletion.
+    """
+    if archived_by is not None:
+        pk = keys.deletion(team.uid)
+        # Nothing becomes due any more for what is only remembered.
+        attributes = _attributes(team, archived_by) | {"DUEPK": None, "DUESK": None}
+        work.put(TeamItem(PK=pk, SK=keys.ARCHIVE, kind="deleted_team", **attributes))
+        work.put(MetadataItem.of(pk, metadata_of(team.team_id)))
     item = TeamItem(PK=keys.team(team.team_id), SK=keys.ENTITY, version=team.version)
     work.delete(item, versioned=True)
     work.delete(MetadataItem(PK=item.PK, SK=keys.METADATA))
     if team.object_permission_id is not None:
         object_permissions.write(work, item.PK, {})
     limits.unlink(work, [team.limits])
+    _count(work, team.team_id, team.organization_uid, -1)
+    if team.member_budget_id is not None:
+        limits.give_up(work, team.member_budget_id)
 
 
 def _texts(values: Iterable[str] | None) -> list[str] | None:
@@ -253,4 +312,8 @@ def _team(item: TeamItem) -> Team:
             else None
         ),
         object_permission_id=item.object_permission_id,
+        member_budget_id=item.member_budget_id,
+        member_key_duration=item.member_key_duration,
+        default_member_models=tuple(str(alias) for alias in item.default_member_models),
+        model_aliases=item.model_aliases or {},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +15,8 @@ from tollgate.auth.policy import PLATFORM, Action, Owner, admit, authorize
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.errors import InvalidRequestError, NotFoundError
+from tollgate.customers import repository as customers
+from tollgate.customers.service import new_customer
 from tollgate.keys import repository as keys
 from tollgate.keys.access import missing as missing_key
 from tollgate.limits import repository as limits
@@ -30,13 +32,21 @@ from tollgate.table.transactions import Work
 from tollgate.teams import access as team_access
 from tollgate.teams import repository as teams
 from tollgate.tenants.members import member_of
-from tollgate.tenants.spending import Spender, key_spender, member_spender, organization_spender, team_spender
+from tollgate.tenants.spending import (
+    EPOCH,
+    Spender,
+    customer_spender,
+    key_spender,
+    member_spender,
+    organization_spender,
+    team_spender,
+    user_spender,
+)
 from tollgate.users import memberships
 from tollgate.users import repository as users
+from tollgate.users.access import reachable as reachable_user
 from tollgate.users.model import parts_of
-from tollgate.users.service import reachable as reachable_user
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _ID = TypeAdapter(LooseId)
 
 
@@ -91,8 +101,8 @@ class _Asked:
 
 def _action(caller: Principal, scope: str, scope_id: str, access: Access) -> Action:
     if access is Access.ADJUST:
-        # Who limits a key may also forgive it what it spent.
-        return Action.KEY_UPDATE if scope == Scope.KEY else Action.BUDGET_ADJUST
+        # Who limits a key or a member may also forgive what was spent.
+        return _FORGIVING.get(scope, Action.BUDGET_ADJUST)
     if access is Access.WRITE:
         return Action.ORGANIZATION_LIMIT if scope == Scope.ORGANIZATION else Action.BUDGET_WRITE
     match scope:
@@ -104,6 +114,9 @@ def _action(caller: Principal, scope: str, scope_id: str, access: Access) -> Act
             return Action.KEY_LIST
         case _:
             return Action.BUDGET_READ
+
+
+_FORGIVING: dict[str, Action] = {Scope.KEY: Action.KEY_UPDATE, Scope.TEAM_MEMBER: Action.MEMBER_WRITE}
 
 
 def _organization(asked: _Asked) -> Target:
@@ -178,8 +191,7 @@ def _user(asked: _Asked) -> Target:
         users.set_limits(work, user, after, event)
         _commit(work, event)
 
-    identity: dict[str, str | None] = {"user_id": user.user_id}
-    spender = _spender(Scope.USER, user.user_id, user.uid, user.limits, user.created_at, identity)
+    spender = user_spender(user)
     return Target(asked.scope, user.user_id, user.limits, save, lambda event: save(NO_LIMITS, event), spender)
 
 
@@ -188,6 +200,7 @@ def _member(asked: _Asked) -> Target:
     if parts is None:
         raise NotFoundError(f"Member '{asked.scope_id}' not found")
     member = member_of(asked.caller, Scope(asked.scope), *parts, asked.action)
+    team = teams.find(member.team_id) if member.team_id is not None else None
 
     def save(after: Limits, event: AuditEvent) -> None:
         work = Work()
@@ -200,14 +213,52 @@ def _member(asked: _Asked) -> Target:
         member.limits,
         save,
         lambda event: save(NO_LIMITS, event),
-        member_spender(member),
+        member_spender(member, team.member_budget_id if team is not None else None),
         member.organization_id,
         member.organization_uid,
     )
 
 
+def _customer(asked: _Asked) -> Target:
+    """A customer: PUT makes one who is not there yet, and one of whom nothing else is known goes with his limits."""
+    missing = f"Customer '{asked.scope_id}' not found"
+    authorize(asked.caller, asked.action, missing=missing)
+    stored = customers.find(asked.scope_id)
+    if stored is None and asked.access is not Access.WRITE:
+        raise NotFoundError(missing)
+    customer = stored or new_customer(_new_id(asked), asked.now)
+
+    def save(after: Limits, event: AuditEvent) -> None:
+        work = Work()
+        if stored is None:
+            customers.create(work, replace(customer, limits=after), {}, event)
+        else:
+            customers.update(work, customer, replace(customer, limits=after), None, event)
+        _commit(work, event)
+
+    def clear(event: AuditEvent) -> None:
+        if stored is None:
+            raise NotFoundError(missing)
+        if not customer.is_only_limited:
+            save(NO_LIMITS, event)
+            return
+        work = Work()
+        customers.delete(work, customer)
+        _commit(work, event)
+
+    return Target(
+        asked.scope,
+        asked.scope_id,
+        customer.limits,
+        save,
+        clear,
+        customer_spender(customer),
+        stored=stored is not None,
+    )
+
+
 def _holder(asked: _Asked) -> Target:
-    """The platform, a customer, a tag or a shared row: PUT makes what is not there yet."""
+    """The platform, a tag or a shared row: PUT makes what is not there yet."""
     missing = f"{asked.scope.capitalize()} '{asked.scope_id}' not found"
     if asked.scope == SHARED:
         missing = f"Budget '{asked.scope_id}' not found"
@@ -245,21 +296,23 @@ def _holder(asked: _Asked) -> Target:
 
 
 def _new_holder(asked: _Asked) -> Holder:
+    uid = PLATFORM_ID if asked.scope == Scope.PLATFORM else ids.new_ulid()
+    return Holder(asked.scope, _new_id(asked), uid, NO_LIMITS, asked.now, asked.now)
+
+
+def _new_id(asked: _Asked) -> str:
     try:
-        _ID.validate_python(asked.scope_id)
+        return _ID.validate_python(asked.scope_id)
     except ValidationError:
         message = "an id has 1 to 256 characters and no control characters"
         raise InvalidRequestError(message, param="scope_id") from None
-    uid = PLATFORM_ID if asked.scope == Scope.PLATFORM else ids.new_ulid()
-    return Holder(asked.scope, asked.scope_id, uid, NO_LIMITS, asked.now, asked.now)
 
 
 def _holder_spender(holder: Holder) -> Spender | None:
     if holder.scope == SHARED:
         return None
-    identity = {"customer_id": holder.scope_id if holder.scope == Scope.CUSTOMER else None}
     # What it spent before it had limits counts as well, so it is as old as time.
-    return _spender(Scope(holder.scope), holder.scope_id, holder.uid, holder.limits, _EPOCH, identity)
+    return _spender(Scope(holder.scope), holder.scope_id, holder.uid, holder.limits, EPOCH, {})
 
 
 def _spender(  # noqa: PLR0913, PLR0917
@@ -282,7 +335,7 @@ _RESOLVERS: dict[str, Callable[[_Asked], Target]] = {
     Scope.TEAM: _team,
     Scope.USER: _user,
     Scope.KEY: _key,
-    Scope.CUSTOMER: _holder,
+    Scope.CUSTOMER: _customer,
     Scope.TAG: _holder,
     Scope.ORGANIZATION_MEMBER: _member,
     Scope.TEAM_MEMBER: _member,

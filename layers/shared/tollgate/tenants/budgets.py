@@ -16,6 +16,7 @@ from tollgate.core.clock import Clock, utc_now
 from tollgate.core.errors import AlreadyExistsError, InvalidRequestError, WrongStateError
 from tollgate.core.fields import Amount, Reason, RequestModel, ResponseModel, Timestamp
 from tollgate.core.pagination import PageRequest
+from tollgate.customers import repository as customers
 from tollgate.limits import repository as limits
 from tollgate.limits.fields import LimitFields, LimitsAnswer, Usd, WindowSpend, described, settings_of
 from tollgate.limits.model import NO_LIMITS, Limits, Scope, counter_name
@@ -106,7 +107,7 @@ class BudgetService:
         is_new_row = scope == limits.SHARED and not target.stored
         after = changed(target.limits, sent, None if is_new_row else now)
         states = {"before": described(target.limits, sent), "after": described(after, sent)}
-        target.save(after, _event(caller, target, "updated", now, **states))
+        target.save(after, _event(caller, target, "created" if is_new_row else "updated", now, **states))
 
     def create_shared(self, caller: Principal, budget_id: str, request: LimitFields) -> None:
         """A shared row that is not there yet (Q-52). Raises AlreadyExistsError."""
@@ -120,7 +121,7 @@ class BudgetService:
         retried(attempt)
 
     def delete(self, caller: Principal, scope: str, scope_id: str) -> BudgetDeleted:
-        """Takes all limits away; a customer, a tag and a shared row cease to exist.
+        """Takes all limits away; a tag, a shared row, and a customer of whom nothing else is known, cease to exist.
 
         Raises WrongStateError for a shared row in use, and for an organization's while teams have shares of it.
         """
@@ -168,17 +169,19 @@ class BudgetService:
     def list(self, caller: Principal, request: PageRequest, scope: ListedScope) -> BudgetList:
         """Shared rows or customers, newest first, or tags by name."""
         authorize(caller, Action.BUDGET_LIST)
+        if scope is ListedScope.CUSTOMER:
+            people = customers.search(request)
+            entries = [_entry(scope, one.customer_id, one.limits, None) for one in people.entries]
+            return BudgetList(budgets=entries, next_cursor=people.next_cursor)
         page = limits.search(scope.value, request)
-        entries = [
-            BudgetEntry(
-                **_settings(holder.limits, holder.scope_id if scope is ListedScope.SHARED else None),
-                scope=scope.value,
-                scope_id=holder.scope_id,
-                uses=holder.uses if scope is ListedScope.SHARED else None,
-            )
-            for holder in page.entries
-        ]
+        entries = [_entry(scope, one.scope_id, one.limits, one.uses) for one in page.entries]
         return BudgetList(budgets=entries, next_cursor=page.next_cursor)
+
+
+def _entry(scope: ListedScope, scope_id: str, own: Limits, uses: int | None) -> BudgetEntry:
+    is_shared = scope is ListedScope.SHARED
+    settings = _settings(own, scope_id if is_shared else None)
+    return BudgetEntry(**settings, scope=scope.value, scope_id=scope_id, uses=uses if is_shared else None)
 
 
 def _answer(target: Target, now: datetime) -> BudgetAnswer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ from tollgate.limits.model import NO_LIMITS, Scope
 from tollgate.limits.service import changed
 from tollgate.organizations import access as organization_access
 from tollgate.organizations import repository as organizations
+from tollgate.settings import settings
 from tollgate.table.transactions import Work, retried
 from tollgate.teams import access as team_access
 from tollgate.teams import repository as teams
@@ -57,6 +58,11 @@ class Group:
         return self.team.uid if self.team is not None else self.organization_uid or ""
 
     @property
+    def has_defaults(self) -> bool:
+        """Whether members without limits of their own are limited all the same."""
+        return self.team is not None and self.team.member_budget_id is not None
+
+    @property
     def name(self) -> str:
         return self.owner.team_id or self.owner.organization_id or ""
 
@@ -69,7 +75,7 @@ class MemberService:
 
     def add(self, caller: Principal, scope: Scope, owner_id: str, request: AddMember) -> MemberAnswer:
         """A user becomes a member. Raises AlreadyExistsError if he is one, InvalidRequestError for an unknown user."""
-        group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
+        group = group_of(caller, scope, owner_id, Action.MEMBER_WRITE)
         user = users.find(request.user_id)
         if user is None:
             raise _unknown_user(request.user_id)
@@ -80,7 +86,7 @@ class MemberService:
 
         Raises AlreadyExistsError if he is a member, or if the e-mail address is another user's.
         """
-        group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
+        group = group_of(caller, scope, owner_id, Action.MEMBER_WRITE)
         user = invited(request)
         if user is not None:
             return self._add(caller, group, user, request)
@@ -94,46 +100,31 @@ class MemberService:
                 raise
             return self._add(caller, group, user, request)
 
+    def enter(self, caller: Principal, team_id: str) -> Membership:
+        """The caller becomes a member of a team that is open to every user. NotFoundError for any other."""
+        team = teams.find(team_id) if team_id in settings().available_teams else None
+        user = users.find(caller.user_id) if caller.user_id is not None else None
+        if team is None or team.deleting or user is None:
+            raise NotFoundError(team_access.missing(team_id))
+        return self._add(caller, _group_of_team(team), user, MemberFields())
+
     def _add(
         self, caller: Principal, group: Group, user: User, request: MemberFields, *, is_new: bool = False
     ) -> Membership:
-        role = request.role or DEFAULT_ROLES[group.scope]
-        _check_role(caller, group, role)
-        _check_user(caller, user)
-        now = self.clock()
-        membership = Membership(
-            uid=ids.new_ulid(),
-            scope=group.scope,
-            team_id=group.team.team_id if group.team else None,
-            team_uid=group.team.uid if group.team else None,
-            organization_id=group.owner.organization_id,
-            organization_uid=group.organization_uid,
-            user_id=user.user_id,
-            user_uid=user.uid,
-            role=role,
-            created_at=now,
-            updated_at=now,
-            limits=changed(NO_LIMITS, request.limits_sent()),
-            created_by=caller.actor,
-            updated_by=caller.actor,
-        )
-        work = Work()
+        now, work = self.clock(), Work()
         if is_new:
             users.create(work, user, {}, caller.actor)
             after = {"user_id": user.user_id, "email": user.email, "role": user.role.value}
             audit.append(work, event_of_user(caller, user, "created", now, after=after))
         else:
             users.require(work, user, otherwise=_unknown_user(user.user_id))
-        _require(work, group, owners=int(role is Role.ORG_OWNER))
-        memberships.create(work, membership, caller.actor)
-        after = {"role": role.value} | described(membership.limits, request.limits_sent())
-        audit.append(work, _event(caller, membership, "added", now, after=after))
+        membership = join(work, caller, group, user, request, now)
         work.commit()
         return membership
 
     def list(self, caller: Principal, scope: Scope, owner_id: str, request: PageRequest) -> Page[Membership]:
         """The members of a team or an organization."""
-        return memberships.members(_group(caller, scope, owner_id, Action.MEMBER_READ).uid, request)
+        return memberships.members(group_of(caller, scope, owner_id, Action.MEMBER_READ).uid, request)
 
     def update(
         self, caller: Principal, scope: Scope, owner_id: str, user_id: str, request: UpdateMember
@@ -143,7 +134,7 @@ class MemberService:
         return MemberAnswer.of(member_of(caller, scope, owner_id, user_id, Action.MEMBER_WRITE))
 
     def _update(self, caller: Principal, scope: Scope, owner_id: str, user_id: str, request: UpdateMember) -> None:
-        group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
+        group = group_of(caller, scope, owner_id, Action.MEMBER_WRITE)
         user, membership = _member(group, user_id)
         role = request.role or membership.role
         _check_role(caller, group, role, membership.role)
@@ -151,6 +142,9 @@ class MemberService:
         now = self.clock()
         sent = request.limits_sent()
         after = changed(membership.limits, sent, now)
+        if after.max_budget is None and membership.limits.max_budget is not None and group.has_defaults:
+            # The team's budget for its members counts for him from now on; what he spent before is known by usage.
+            after = replace(after, budget_since=int(now.timestamp()))
         states = {
             "before": {"role": membership.role.value} | described(membership.limits, sent),
             "after": {"role": role.value} | described(after, sent),
@@ -168,21 +162,50 @@ class MemberService:
         retried(lambda: self._remove(caller, scope, owner_id, user_id))
 
     def _remove(self, caller: Principal, scope: Scope, owner_id: str, user_id: str) -> None:
-        group = _group(caller, scope, owner_id, Action.MEMBER_WRITE)
+        group = group_of(caller, scope, owner_id, Action.MEMBER_WRITE)
         _, membership = _member(group, user_id)
         _check_role(caller, group, membership.role)
         work = Work()
         _require(work, group, owners=-int(membership.role is Role.ORG_OWNER))
         memberships.delete(work, membership)
         limits.unlink(work, [membership.limits])
-        before = {"role": membership.role.value}
-        audit.append(work, _event(caller, membership, "removed", self.clock(), before=before))
+        audit.append(work, event_of_removal(caller, membership, self.clock()))
         work.commit()
+
+
+def join(  # noqa: PLR0913, PLR0917
+    work: Work, caller: Principal, group: Group, user: User, request: MemberFields, at: datetime
+) -> Membership:
+    """A new membership in the transaction, which makes or requires the user. Raises as ``add``."""
+    role = request.role or DEFAULT_ROLES[group.scope]
+    _check_role(caller, group, role)
+    _check_user(caller, user)
+    membership = Membership(
+        uid=ids.new_ulid(),
+        scope=group.scope,
+        team_id=group.team.team_id if group.team else None,
+        team_uid=group.team.uid if group.team else None,
+        organization_id=group.owner.organization_id,
+        organization_uid=group.organization_uid,
+        user_id=user.user_id,
+        user_uid=user.uid,
+        role=role,
+        created_at=at,
+        updated_at=at,
+        limits=changed(NO_LIMITS, request.limits_sent()),
+        created_by=caller.actor,
+        updated_by=caller.actor,
+    )
+    _require(work, group, owners=int(role is Role.ORG_OWNER))
+    memberships.create(work, membership, caller.actor)
+    after = {"role": role.value} | described(membership.limits, request.limits_sent())
+    audit.append(work, _event(caller, membership, "added", at, after=after))
+    return membership
 
 
 def member_of(caller: Principal, scope: Scope, owner_id: str, user_id: str, action: Action) -> Membership:
     """A membership, if the caller may do ``action`` in its team or organization; NotFoundError for an unknown one."""
-    return _member(_group(caller, scope, owner_id, action), user_id)[1]
+    return _member(group_of(caller, scope, owner_id, action), user_id)[1]
 
 
 def invited(request: InviteMember) -> User | None:
@@ -199,12 +222,16 @@ def event_of_removal(caller: Principal, membership: Membership, at: datetime) ->
     return _event(caller, membership, "removed", at, before={"role": membership.role.value})
 
 
-def _group(caller: Principal, scope: Scope, owner_id: str, action: Action) -> Group:
+def group_of(caller: Principal, scope: Scope, owner_id: str, action: Action) -> Group:
+    """The team or organization, if the caller may do ``action`` there."""
     if scope is Scope.TEAM_MEMBER:
-        team = team_access.reachable(caller, owner_id, action)
-        return Group(scope, Owner(team.organization_id, team.team_id), team.organization_uid, team)
+        return _group_of_team(team_access.reachable(caller, owner_id, action))
     organization = organization_access.reachable(caller, owner_id, action)
     return Group(scope, Owner(organization.organization_id), organization.uid)
+
+
+def _group_of_team(team: Team) -> Group:
+    return Group(Scope.TEAM_MEMBER, Owner(team.organization_id, team.team_id), team.organization_uid, team)
 
 
 def _member(group: Group, user_id: str) -> tuple[User, Membership]:

@@ -29,7 +29,7 @@ from tollgate.table.transactions import Work, retried
 from tollgate.teams import repository
 from tollgate.teams.access import event_of
 from tollgate.teams.model import ModelAccess, NewTeam, Team, TeamStatus, UpdateTeam
-from tollgate.tenants import model_access, shares
+from tollgate.tenants import member_defaults, model_access, shares
 from tollgate.tenants.model_access import Access
 from tollgate.tenants.paying import paying
 
@@ -70,8 +70,10 @@ def _made(caller: Principal, request: NewTeam, clock: Clock, access: Access | No
     draft = _draft(request, access, organization, now)
     draft = replace(draft, object_permission_id=ids.new_ulid() if permission else None)
     draft = _bare(caller, draft, organization) if bare else replace(draft, team_alias=draft.team_alias or draft.team_id)
-    team = paying(caller, request, draft, now)
     work = Work()
+    draft = paying(caller, request, draft, now)
+    budget_id = member_defaults.applied(work, caller, draft, request, now, is_new=True)
+    team = replace(draft, member_budget_id=budget_id)
     secret = None
     if not bare:
         secret, key = new_key(team, now)
@@ -149,6 +151,9 @@ def _draft(request: NewTeam, access: Access, organization: Organization | None, 
         updated_at=now,
         limits=changed(NO_LIMITS, request.limits_sent()),
         tags=tuple(request.tags),
+        member_key_duration=request.member_key_duration,
+        default_member_models=tuple(request.default_member_models or ()),
+        model_aliases=request.model_aliases or {},
         allocated_budget=request.allocated_budget,
         team_member_permissions=tuple(permissions) if permissions is not None else None,
     )
@@ -171,7 +176,7 @@ def _share(work: Work, organization: Organization | None, request: NewTeam, now:
 
 def _described(request: NewTeam, team: Team, access: Access) -> dict[str, Any]:
     """The team as the audit log has it."""
-    after = request.model_dump(mode="json", exclude={*LIMIT_FIELDS, "model_groups"})
+    after = request.model_dump(mode="json", exclude={*LIMIT_FIELDS, "model_groups", "member_limits"})
     return after | access.attributes | described(team.limits, request.limits_sent())
 
 

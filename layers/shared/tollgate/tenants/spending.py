@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 
 from tollgate.core.money import ZERO
+from tollgate.customers.model import Customer
 from tollgate.keys.model import VirtualKey
 from tollgate.limits import repository as limits
 from tollgate.limits.fields import SpendAnswer, WindowSpend
@@ -19,9 +21,11 @@ from tollgate.table import keys
 from tollgate.teams.model import Team
 from tollgate.usage.reading import read_items
 from tollgate.usage.spend import Span, spent
-from tollgate.users.model import Membership
+from tollgate.users.model import Membership, User
 
 _DAY = 86_400
+# Of what is counted before anything is known of it: it is as old as time.
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,17 @@ class Spender:
     within: str | None = None
     shards: int = 1
     shared_out: bool = False
+    # Another shared row, that counts where neither its limits nor its own row say anything.
+    default_id: str | None = None
 
     @property
     def effective(self) -> Limits:
-        """Its limits with those of the shared row that it uses (Q-52)."""
-        return self.limits.over(limits.shared(self.limits.budget_id))
+        """Its limits with those of the shared row that it uses (Q-52), and of its team's for members."""
+        return self.over(limits.shared)
+
+    def over(self, row_of: Callable[[str | None], Limits | None]) -> Limits:
+        """The same, the rows being found by ``row_of``."""
+        return self.limits.over(row_of(self.limits.budget_id)).over(row_of(self.default_id))
 
 
 def of(spender: Spender, at: datetime) -> SpendAnswer:
@@ -54,7 +64,9 @@ def of(spender: Spender, at: datetime) -> SpendAnswer:
 def of_all(spenders: Sequence[Spender], at: datetime) -> list[SpendAnswer]:
     """The same of many, with as few reads as of one where nothing is sharded."""
     counters = _counters(spenders)
-    windows = [_windows_of(spender, counters[spender.owner.uid]) for spender in spenders]
+    # Many use the same row.
+    row_of = cache(limits.shared)
+    windows = [_windows_of(spender, counters[spender.owner.uid], spender.over(row_of)) for spender in spenders]
     figures = iter(_figures([window for own in windows for window in own], at))
     return [_answer([(window, next(figures)) for window in own], at) for own in windows]
 
@@ -105,7 +117,8 @@ def organization_spender(organization: Organization) -> Spender:
     )
 
 
-def member_spender(member: Membership) -> Spender:
+def member_spender(member: Membership, default_id: str | None = None) -> Spender:
+    """``default_id``: the shared row of the team's for its members."""
     identity = {
         "team_id": member.team_id,
         "team_uid": member.team_uid,
@@ -115,7 +128,18 @@ def member_spender(member: Membership) -> Spender:
     }
     known = {name: value for name, value in identity.items() if value is not None}
     owner = Owner(member.scope, member.member_id, member.uid, known)
-    return Spender(member.scope, owner, member.limits, member.created_at, member.user_id, within=member.owner_uid)
+    created_at, within = member.created_at, member.owner_uid
+    return Spender(member.scope, owner, member.limits, created_at, member.user_id, within, default_id=default_id)
+
+
+def user_spender(user: User) -> Spender:
+    owner = Owner(Scope.USER, user.user_id, user.uid, {"user_id": user.user_id})
+    return Spender(Scope.USER, owner, user.limits, user.created_at, user.user_id)
+
+
+def customer_spender(customer: Customer) -> Spender:
+    owner = Owner(Scope.CUSTOMER, customer.customer_id, customer.uid, {"customer_id": customer.customer_id})
+    return Spender(Scope.CUSTOMER, owner, customer.limits, EPOCH, customer.customer_id)
 
 
 def ceiling_of(effective: Limits) -> Ceiling:
@@ -170,9 +194,8 @@ def _counters(spenders: Sequence[Spender]) -> dict[str, Sequence[RawItem]]:
     return found
 
 
-def _windows_of(spender: Spender, items: Sequence[RawItem]) -> list[_Window]:
+def _windows_of(spender: Spender, items: Sequence[RawItem], effective: Limits) -> list[_Window]:
     """That of ``max_budget``, then those of models."""
-    effective = spender.effective
     models = [
         Ceiling("model_max_budget", Unit.USD, own.max_budget, own.budget_duration, model, own.since)
         for model, own in effective.model_max_budget.items()

@@ -48,7 +48,7 @@ from tollgate.teams.model import (
     UpdateTeam,
     UsageSummary,
 )
-from tollgate.tenants import model_access, new_teams, shares, spending
+from tollgate.tenants import member_defaults, model_access, moving, new_teams, shares, spending
 from tollgate.tenants.model_access import Access
 from tollgate.tenants.paying import paying
 from tollgate.usage import repository as usage
@@ -61,9 +61,10 @@ _DEFAULTS: dict[str, Any] = {
     "tags": [],
     "account_shards": 1,
     "blocked": False,
+    "default_member_models": [],
 }
 # What of a change is not an attribute by itself.
-_APART = {*LIMIT_FIELDS, "access_groups", "model_groups", "model_access"}
+_APART = {*LIMIT_FIELDS, "access_groups", "model_groups", "model_access", "member_limits"}
 _VERBS = {TeamStatus.ACTIVE: "resumed", TeamStatus.SUSPENDED: "suspended", TeamStatus.PAUSED: "paused"}
 # The organization filter of those that have none (Q-03).
 NO_ORGANIZATION = "none"
@@ -133,12 +134,22 @@ class TeamService:
         return self._answer(reachable(caller, team_id, Action.TEAM_UPDATE))
 
     def change(
-        self, caller: Principal, team_id: str, request: UpdateTeam, access: model_access.Change | None = None
+        self,
+        caller: Principal,
+        team_id: str,
+        request: UpdateTeam,
+        access: model_access.Change | None = None,
+        to: moving.Place | None = None,
     ) -> None:
-        """The same without an answer; ``access`` instead of the request's fields says which models it may use."""
+        """The same without an answer; ``access`` instead of the request's fields says which models it may use.
+
+        ``to`` is where it goes in the same transaction (Q-46).
+        """
         model_access.check_default(request.default_model)
         change = access or partial(model_access.wanted, request)
-        retried(lambda: self._update(caller, team_id, request, change))
+        retried(lambda: self._update(caller, team_id, request, change, to))
+        if to is not None:
+            moving.follow(team_id)
 
     def set_model_groups(self, caller: Principal, team_id: str, request: SetModelGroups) -> ModelGroupsAssigned:
         """Replaces everything that its calls may use, from the very next one on."""
@@ -146,7 +157,14 @@ class TeamService:
         groups = list(reachable(caller, team_id, Action.TEAM_UPDATE).model_groups)
         return ModelGroupsAssigned(team_id=team_id, model_groups=groups, message="Model groups assigned successfully")
 
-    def _update(self, caller: Principal, team_id: str, request: UpdateTeam, change: model_access.Change) -> None:
+    def _update(
+        self,
+        caller: Principal,
+        team_id: str,
+        request: UpdateTeam,
+        change: model_access.Change,
+        to: moving.Place | None,
+    ) -> None:
         team = reachable(caller, team_id, _action(request))
         now = self.clock()
         sent = request.model_dump(exclude_unset=True, exclude=_APART)
@@ -175,6 +193,9 @@ class TeamService:
         changes |= {"limits": limits} if limited else {}
         before |= described(team.limits, limited)
         work = Work()
+        budget_id = member_defaults.applied(work, caller, team, request, now)
+        if budget_id != team.member_budget_id:
+            changes["member_budget_id"] = budget_id
         if "account_shards" in changes:
             authorize(caller, Action.CREDITS_CONFIGURE, Owner(team.organization_id, team.team_id))
             changes["account_items"] = max(team.account_items, changes["account_shards"])
@@ -183,6 +204,10 @@ class TeamService:
         if "allocated_budget" in sent and request.allocated_budget != team.allocated_budget:
             _allocate(work, team, request.allocated_budget, now)
         after = sent | named | described(limits, limited)
+        if to is not None and to.uid != team.organization_uid:
+            changes |= moving.joined(work, caller, team, to, now)
+            before |= {"organization_id": team.organization_id}
+            after |= {"organization_id": to.organization_id}
         event = event_of(caller, team, "updated", now, before=before, after=after)
         repository.update(work, team, changes, metadata, event, permission)
         model_access.relink(work, team_id, held, access)
@@ -303,6 +328,10 @@ def _settings_of(team: Team, account: Account, virtual_key: str | None = None) -
         "blocked": team.blocked,
         "team_member_permissions": team.team_member_permissions,
         "object_permission_id": team.object_permission_id,
+        "member_budget_id": team.member_budget_id,
+        "member_key_duration": team.member_key_duration,
+        "default_member_models": list(team.default_member_models),
+        "model_aliases": dict(team.model_aliases),
         "created_at": team.created_at,
     }
 

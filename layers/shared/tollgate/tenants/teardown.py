@@ -29,7 +29,7 @@ from tollgate.core.pagination import MAX_LIMIT, PageRequest
 from tollgate.credentials.service import CredentialService
 from tollgate.credits import repository as credits
 from tollgate.deletions import repository as deletions
-from tollgate.deletions.model import Deletion, Progress
+from tollgate.deletions.model import Deletion, Finished, Progress
 from tollgate.jobs import closing
 from tollgate.jobs import repository as jobs
 from tollgate.jobs.model import Ending, JobFilter, JobStatus
@@ -51,9 +51,9 @@ from tollgate.tenants.purge import Purge
 from tollgate.users import memberships
 from tollgate.webhooks.service import WebhookService
 
-# A key with its metadata, its counter, its link, its alias, its audit event and a shared budget, and the count of all:
-# a transaction has at most a hundred writes.
-_AT_ONCE = 14
+# A key with its metadata, its counter, its link, its alias, its audit event and a shared budget, and for all the count
+# and five totals: a transaction has at most a hundred writes.
+_AT_ONCE = 13
 # For so long a deletion is one process's: that of the request, which has 29 s, and then the worker's, which has 300.
 _OF_REQUEST = timedelta(seconds=60)
 _OF_WORKER = timedelta(seconds=300)
@@ -76,15 +76,6 @@ class Deadline:
     def check(self) -> None:
         if time.monotonic() - self.begun > self.seconds:
             raise OutOfTimeError
-
-
-@dataclass(slots=True)
-class Finished:
-    """Deletions that a run has finished, those that it has left, and those that it could not go on with."""
-
-    finished: int = 0
-    left: int = 0
-    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +160,7 @@ class Teardown:
         work = Work()
         if team is not None and team.uid == deletion.uid:
             groups.unlink_all(work, team)
-            teams.delete(work, team)
+            teams.delete(work, team, None if deletion.purge else deletion.caller.actor)
             organizations.count_teams(
                 work,
                 team.organization_id,
@@ -278,6 +269,7 @@ class Teardown:
         before = {"team_alias" if is_team else "name": deletion.name, "keys_deleted": current.keys_deleted}
         before |= {} if is_team else {"teams_deleted": current.teams_deleted}
         work = Work()
+        keys.forget_totals(work, deletion.uid)
         credits.close_account(work, deletion.uid, deletion.account_items)
         audit.append(work, self._event(deletion, kind, name or "", before | {"purged": deletion.purge}))
         deletions.finish(work, deletion)

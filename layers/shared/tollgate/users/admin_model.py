@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from tollgate.core.fields import Metadata, Name, RequestModel, ResponseModel, Timestamp
-from tollgate.users.model import Email, User, UserRole
+from tollgate.users.model import Email, Password, User, UserRole
 
 
 class AdminRole(StrEnum):
@@ -18,8 +18,6 @@ class AdminRole(StrEnum):
     ADMIN = "admin"
     USER = "user"
 
-
-Password = Annotated[SecretStr, Field(min_length=8, max_length=256, examples=["correct horse battery staple"])]
 
 STORED_ROLES = {
     AdminRole.OWNER: UserRole.PLATFORM_OWNER,

@@ -18,9 +18,10 @@ from tollgate.core.pagination import Page, PageRequest
 from tollgate.limits.model import NO_LIMITS
 from tollgate.table.transactions import Work, retried
 from tollgate.users import passwords, repository
+from tollgate.users.access import authorize_over, missing
 from tollgate.users.admin_model import SHOWN_ROLES, STORED_ROLES, AdminUserAnswer, CreateAdminUser, UpdateAdminUser
 from tollgate.users.model import User, UserRole
-from tollgate.users.service import event_of, missing
+from tollgate.users.service import event_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,6 @@ def find(user_id: str) -> User:
     if user is None or not user.is_admin:
         raise NotFoundError(missing(user_id))
     return user
-
-
-def authorize_over(caller: Principal, *roles: UserRole) -> None:
-    """Raises ForbiddenError unless the caller may manage users of these roles."""
-    readers_only = all(role is UserRole.PLATFORM_VIEWER for role in roles)
-    authorize(caller, Action.USER_WRITE if readers_only else Action.USER_PROMOTE)
 
 
 def _changed(user: User, request: UpdateAdminUser) -> User:

@@ -19,6 +19,9 @@ class UserItem(Item):
     display_name = UnicodeAttribute(null=True)
     role = UnicodeAttribute()
     is_active = BooleanAttribute(default=True)
+    # He is gone for everybody, and somebody finishes that: in the name of whoever did it, when ``DUE`` says.
+    deleting = BooleanAttribute(default=False)
+    closed_by = UnicodeAttribute(null=True)
     # Sessions begun under another number have ended.
     session_epoch = IntegerAttribute(default=0)
     last_login = UnicodeAttribute(null=True)
@@ -27,6 +30,15 @@ class UserItem(Item):
     model_access = UnicodeAttribute()
     models = TextListAttribute()
     limits = LimitsAttribute(null=True)
+    # What he may not go beyond, whatever the model.
+    allowed_model_region = UnicodeAttribute(null=True)
+    allowed_model_max_input_tokens = IntegerAttribute(null=True)
+    allowed_model_max_output_tokens = IntegerAttribute(null=True)
+    # An item of its own guards that it is taken once.
+    sso_user_id = UnicodeAttribute(null=True)
+    # Of the sibling item that has it.
+    object_permission_id = UnicodeAttribute(null=True)
+    allowed_cache_controls = TextListAttribute()
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     updated_at = UnicodeAttribute()
@@ -34,8 +46,8 @@ class UserItem(Item):
     version = VersionAttribute()
 
 
-class EmailItem(Item):
-    """Guard of an e-mail address: whoever has it is named here."""
+class GuardItem(Item):
+    """Guard of an e-mail address or of an identity provider's id: whoever has it is named here."""
 
     user_id = UnicodeAttribute()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from tollgate.audit.model import AuditEvent
 from tollgate.auth.principal import Role
@@ -87,6 +88,20 @@ def update(work: Work, membership: Membership, role: Role, after: Limits, event:
     changes = {"role": role.value, "limits": after if after != NO_LIMITS else None}
     work.update(item, item.changes(changes | stamp))
     limits.relink(work, membership.limits, after)
+
+
+def move(  # noqa: PLR0913, PLR0917
+    work: Work,
+    membership: Membership,
+    organization_id: str | None,
+    organization_uid: str | None,
+    at: datetime,
+    moved_by: str,
+) -> None:
+    """Follows the membership's team to another organization."""
+    item = _handle(membership)
+    owner = {"organization_id": organization_id, "organization_uid": organization_uid}
+    work.update(item, item.changes(owner | {"updated_at": clock.to_stored(at), "updated_by": moved_by}))
 
 
 def delete(work: Work, membership: Membership) -> None:

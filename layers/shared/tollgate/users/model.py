@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, StringConstraints
 
 from tollgate.auth.principal import Role
 from tollgate.core import ids
 from tollgate.core.fields import Alias, Metadata, Name, Timestamp
+from tollgate.core.object_permissions import ObjectPermission
 from tollgate.limits.fields import LimitFields, LimitsAnswer, LooseId, settings_of
 from tollgate.limits.model import NO_LIMITS, Limits, Scope
 
@@ -39,7 +40,8 @@ ROLES = {Scope.ORGANIZATION_MEMBER: ORGANIZATION_ROLES, Scope.TEAM_MEMBER: TEAM_
 class User:
     """A stored user. ``models`` None: every model; ``email`` is lower-case.
 
-    ``session_epoch`` counts how often all his sessions were ended together.
+    ``session_epoch`` counts how often all his sessions were ended together. ``allowed_model_region`` is the only one
+    whose targets serve him; the two maxima are tokens of one request and of one answer.
     """
 
     user_id: str
@@ -56,6 +58,12 @@ class User:
     session_epoch: int = 0
     last_login: datetime | None = None
     version: int = 1
+    sso_user_id: str | None = None
+    allowed_model_region: str | None = None
+    allowed_model_max_input_tokens: int | None = None
+    allowed_model_max_output_tokens: int | None = None
+    object_permission_id: str | None = None
+    allowed_cache_controls: tuple[str, ...] = ()
 
     @property
     def is_admin(self) -> bool:
@@ -116,16 +124,44 @@ Email = Annotated[
 ModelList = Annotated[list[Alias], Field(min_length=1, max_length=100)]
 
 
-class CreateUser(LimitFields):
+# Providers' names of regions begin with it: ``eu``, ``us-east-1``.
+Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$"), Field(examples=["eu"])]
+Tokens = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
+CacheControls = Annotated[list[LooseId], Field(max_length=20)]
+Password = Annotated[SecretStr, Field(min_length=8, max_length=256, examples=["correct horse battery staple"])]
+
+
+class UserFields(LimitFields):
+    """What may be said of a user when he is made and later."""
+
+    email: Email | None = None
+    display_name: Name | None = None
+    access_expires_at: AwareDatetime | None = None
+    models: ModelList | None = None
+    sso_user_id: LooseId | None = None
+    allowed_model_region: Region | None = None
+    allowed_model_max_input_tokens: Tokens | None = None
+    allowed_model_max_output_tokens: Tokens | None = None
+    allowed_cache_controls: CacheControls | None = None
+    object_permission: ObjectPermission | None = None
+    password: Password | None = None
+
+
+class CreateUser(UserFields):
     """``user_id`` is made up if none is given; ``models`` None: every model."""
 
     user_id: LooseId | None = None
-    email: Email | None = None
-    display_name: Name | None = None
     role: UserRole = UserRole.MEMBER
-    access_expires_at: AwareDatetime | None = None
-    models: ModelList | None = None
+    is_active: bool = True
     metadata: Annotated[Metadata, Field(default_factory=dict)]
+
+
+class UpdateUser(UserFields):
+    """Only the fields that are sent change; null clears; role and state cannot be null (Q-25)."""
+
+    role: UserRole | None = None
+    is_active: bool | None = None
+    metadata: Metadata | None = None
 
 
 class MemberFields(LimitFields):
@@ -157,6 +193,12 @@ class UserAnswer(LimitsAnswer):
     is_active: bool
     access_expires_at: Timestamp | None
     models: list[str] | None
+    sso_user_id: str | None
+    allowed_model_region: str | None
+    allowed_model_max_input_tokens: int | None
+    allowed_model_max_output_tokens: int | None
+    allowed_cache_controls: list[str]
+    object_permission_id: str | None
     metadata: dict[str, object]
     created_at: Timestamp
     updated_at: Timestamp
@@ -165,17 +207,28 @@ class UserAnswer(LimitsAnswer):
     def of(cls, user: User, metadata: dict[str, Any]) -> UserAnswer:
         return cls(
             **settings_of(user.limits),
-            user_id=user.user_id,
-            email=user.email,
-            display_name=user.display_name,
-            role=user.role,
-            is_active=user.is_active,
-            access_expires_at=user.access_expires_at,
+            **{name: getattr(user, name) for name in _SAME},
             models=list(user.models) if user.models is not None else None,
+            allowed_cache_controls=list(user.allowed_cache_controls),
             metadata=metadata,
-            created_at=user.created_at,
-            updated_at=user.updated_at,
         )
+
+
+_SAME = (
+    "user_id",
+    "email",
+    "display_name",
+    "role",
+    "is_active",
+    "access_expires_at",
+    "sso_user_id",
+    "allowed_model_region",
+    "allowed_model_max_input_tokens",
+    "allowed_model_max_output_tokens",
+    "object_permission_id",
+    "created_at",
+    "updated_at",
+)
 
 
 class MemberAnswer(LimitsAnswer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -10,20 +10,42 @@ from uuid import uuid4
 
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
-from tollgate.auth.policy import Action, authorize
+from tollgate.auth.policy import PLATFORM, Action, authorize, has_role
 from tollgate.auth.principal import Principal
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.errors import NotFoundError
+from tollgate.core.errors import ForbiddenError
+from tollgate.core.object_permissions import ObjectPermission
 from tollgate.core.pagination import Page, PageRequest
-from tollgate.limits.fields import LIMIT_FIELDS, described
 from tollgate.limits.model import NO_LIMITS
 from tollgate.limits.service import changed
-from tollgate.table.transactions import Work
-from tollgate.users import memberships, repository
-from tollgate.users.model import CreateUser, Membership, User, UserAnswer, UserRole
+from tollgate.table.transactions import Work, retried
+from tollgate.users import memberships, passwords, repository
+from tollgate.users.access import authorize_over, found, is_self, managed, reachable
+from tollgate.users.model import (
+    PLATFORM_ROLES,
+    CreateUser,
+    Membership,
+    UpdateUser,
+    User,
+    UserAnswer,
+    UserFields,
+    UserRole,
+)
 
-_PRIVILEGED = {UserRole.PLATFORM_OWNER, UserRole.PLATFORM_ADMIN}
+# What a user may change of himself: nothing that others limit him by.
+OWN_FIELDS = frozenset({"email", "display_name"})
+_PLAIN = (
+    "email",
+    "display_name",
+    "access_expires_at",
+    "sso_user_id",
+    "allowed_model_region",
+    "allowed_model_max_input_tokens",
+    "allowed_model_max_output_tokens",
+)
+# What audit events do not tell: it is kept elsewhere, or secret.
+_UNTOLD = {"metadata", "object_permission", "password"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +55,10 @@ class UserService:
     clock: Clock = utc_now
 
     def create(self, caller: Principal, request: CreateUser) -> UserAnswer:
-        """A new, active user. Raises AlreadyExistsError if id or e-mail are taken (Q-41)."""
-        authorize(caller, Action.USER_PROMOTE if request.role in _PRIVILEGED else Action.USER_WRITE)
-        now = self.clock()
-        sent = request.limits_sent()
-        user = User(
-            user_id=request.user_id or str(uuid4()),
-            uid=ids.new_ulid(),
-            email=request.email,
-            display_name=request.display_name,
-            role=request.role,
-            is_active=True,
-            access_expires_at=request.access_expires_at,
-            models=tuple(request.models) if request.models is not None else None,
-            limits=changed(NO_LIMITS, sent),
-            created_at=now,
-            updated_at=now,
-        )
-        after = request.model_dump(mode="json", exclude=set(LIMIT_FIELDS)) | described(user.limits, sent)
+        """A new user. Raises AlreadyExistsError if id, e-mail or the identity provider's id are taken (Q-41)."""
+        authorize_over(caller, request.role)
         work = Work()
-        repository.create(work, user, request.metadata, caller.actor)
-        audit.append(work, event_of(caller, user, "created", now, after=after | {"user_id": user.user_id}))
+        user = founded(work, caller, request, self.clock())
         work.commit()
         return UserAnswer.of(user, request.metadata)
 
@@ -68,6 +73,45 @@ class UserService:
     def memberships(self, caller: Principal, user_id: str, request: PageRequest) -> Page[Membership]:
         """A user's places in teams and organizations, oldest first."""
         return memberships.of_user(reachable(caller, user_id, Action.USER_READ).uid, request)
+
+    def update(self, caller: Principal, user_id: str, request: UpdateUser) -> User:
+        """Changes the fields that were sent; his next call follows. Everybody may change his own address and name.
+
+        Raises AlreadyExistsError as ``create``, WrongStateError if no active owner of the platform would be left.
+        """
+        return retried(lambda: self._update(caller, user_id, request))
+
+    def _update(self, caller: Principal, user_id: str, request: UpdateUser) -> User:
+        user = _changeable(caller, user_id, request)
+        now = self.clock()
+        stored = repository.object_permission_of(user_id) if request.object_permission is not None else {}
+        permission = _permission(request, stored)
+        after = _changed(user, request, permission, now)
+        if after.role is not user.role and PLATFORM_ROLES & {user.role, after.role}:
+            authorize_over(caller, user.role, after.role)
+        names = request.model_fields_set - _UNTOLD
+        event = event_of(caller, user, "updated", now, before=_described(user, names), after=_described(after, names))
+        work = Work()
+        metadata = (request.metadata or {}) if "metadata" in request.model_fields_set else None
+        repository.update(work, user, after, metadata, event, permission)
+        if request.password is not None:
+            repository.set_password(work, user_id, passwords.hashed(request.password))
+        audit.append(work, event)
+        work.commit()
+        return replace(after, updated_at=now, version=user.version + 1)
+
+
+def founded(work: Work, caller: Principal, request: CreateUser, at: datetime) -> User:
+    """The user of a request, added to the transaction; whether the caller may make him is the caller's business."""
+    permission = _permission(request, {})
+    user = new_user(request.user_id or str(uuid4()), None, at)
+    user = _changed(replace(user, role=request.role), request, permission, None)
+    repository.create(work, user, request.metadata, caller.actor, permission)
+    if request.password is not None:
+        repository.set_password(work, user.user_id, passwords.hashed(request.password))
+    names = (request.model_fields_set - _UNTOLD) | {"user_id", "role"}
+    audit.append(work, event_of(caller, user, "created", at, after=_described(user, names)))
+    return user
 
 
 def new_user(user_id: str, email: str | None, at: datetime) -> User:
@@ -87,24 +131,62 @@ def new_user(user_id: str, email: str | None, at: datetime) -> User:
     )
 
 
-def missing(user_id: str) -> str:
-    return f"User '{user_id}' not found"
-
-
-def reachable(caller: Principal, user_id: str, action: Action) -> User:
-    """The user, if the caller may do ``action``; users belong to the platform, and so does every right over them."""
-    authorize(caller, action, missing=missing(user_id))
-    user = repository.find(user_id)
-    if user is None:
-        raise NotFoundError(missing(user_id))
-    return user
-
-
 def event_of(caller: Principal, user: User, verb: str, at: datetime, **states: Any) -> AuditEvent:
     """The audit event of a change to a user; ``states`` are ``before`` and ``after``."""
     return AuditEvent(
         caller=caller, action=f"user.{verb}", resource_type="user", resource_id=user.user_id, at=at, **states
     )
+
+
+def _changeable(caller: Principal, user_id: str, request: UpdateUser) -> User:
+    """The user, if the caller may change of him what was sent."""
+    # Invitations go by address: nobody gives himself one that might be somebody else's.
+    own = OWN_FIELDS if caller.platform_role is not None else OWN_FIELDS - {"email"}
+    other = request.model_fields_set - own
+    if caller.user_id != user_id or (other and has_role(caller, Action.USER_WRITE, PLATFORM)):
+        return managed(caller, user_id)
+    user = found(user_id)
+    if other or not is_self(caller, user):
+        names = ", ".join(sorted(other or request.model_fields_set))
+        raise ForbiddenError(f"You may not change {names} of yourself")
+    return user
+
+
+def _changed(user: User, request: UserFields, permission: dict[str, Any] | None, at: datetime | None) -> User:
+    """The user with what was sent; ``at`` None: he is only being made. Who is switched off, or gets another password,
+    loses his sessions for good.
+    """
+    sent = request.model_fields_set
+    values: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN if name in sent}
+    if "models" in sent:
+        values["models"] = tuple(dict.fromkeys(request.models)) if request.models is not None else None
+    if "allowed_cache_controls" in sent:
+        values["allowed_cache_controls"] = tuple(request.allowed_cache_controls or ())
+    if permission is not None:
+        values["object_permission_id"] = (user.object_permission_id or ids.new_ulid()) if permission else None
+    for name in ("role", "is_active"):
+        wanted = getattr(request, name, None)
+        if name in sent and wanted is not None:
+            values[name] = wanted
+    ended = (user.is_active and not values.get("is_active", True)) or request.password is not None
+    return replace(
+        user,
+        limits=changed(user.limits, request.limits_sent(), at),
+        session_epoch=user.session_epoch + ended,
+        **values,
+    )
+
+
+def _permission(request: UserFields, stored: dict[str, Any]) -> dict[str, Any] | None:
+    """What is to be stored; None: nothing was said of it."""
+    if "object_permission" not in request.model_fields_set:
+        return None
+    return (request.object_permission or ObjectPermission()).over(stored)
+
+
+def _described(user: User, names: set[str]) -> dict[str, Any]:
+    """The user's own fields as JSON, for the audit log."""
+    return UserAnswer.of(user, {}).model_dump(mode="json", include=names)
 
 
 @cache
