@@ -21,6 +21,7 @@ class CredentialItem(Item):
     api_base = UnicodeAttribute(null=True)
     # region, api_version, deployment: what the provider's address is made of.
     options = FreeFormAttribute()
+    metadata = FreeFormAttribute(null=True)
     is_active = BooleanAttribute()
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()

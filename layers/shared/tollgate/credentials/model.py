@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
-from tollgate.core.fields import RequestModel, ResponseModel, Timestamp, Url
+from tollgate.core.fields import Metadata, RequestModel, ResponseModel, Timestamp, Url
 from tollgate.models.prices import Provider
 
 # Below this length the last four characters would be too much of the secret.
@@ -40,6 +40,7 @@ class Credential:
     created_at: datetime
     updated_at: datetime
     version: int
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 def _sendable(secret: SecretStr) -> SecretStr:
@@ -87,15 +88,17 @@ class CreateProviderCredential(RequestModel):
     api_key: ApiKey
     api_base: Url | None = None
     options: Options = Options()
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class UpdateProviderCredential(RequestModel):
-    """Only the fields that are sent change; null clears ``api_base`` and ``options`` (Q-25)."""
+    """Only the fields that are sent change; null clears ``api_base``, ``options`` and ``metadata`` (Q-25)."""
 
     credential_name: CredentialName | None = None
     api_key: ApiKey | None = None
     api_base: Url | None = None
     options: Options | None = None
+    metadata: Metadata | None = None
 
 
 class CredentialAnswer(ResponseModel):
@@ -109,6 +112,7 @@ class CredentialAnswer(ResponseModel):
     options: dict[str, str]
     last4: str
     is_active: bool
+    metadata: dict[str, Any]
     created_at: Timestamp
     updated_at: Timestamp
 

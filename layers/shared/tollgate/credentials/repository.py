@@ -14,7 +14,7 @@ from typing import Any
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
-from tollgate.core.errors import AlreadyExistsError, RefusedRequestError
+from tollgate.core.errors import AlreadyExistsError, RefusedRequestError, TollgateError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.credentials.items import CredentialItem, CredentialPointerItem
 from tollgate.credentials.model import Credential
@@ -37,13 +37,24 @@ def find_active(organization_uid: str | None, provider: str) -> Credential | Non
     return find(pointer.credential_id) if pointer else None
 
 
+def find_named(organization_uid: str | None, name: str) -> Credential | None:
+    """The owner's credential of that name; strongly consistent."""
+    guard = CredentialPointerItem.find(keys.credentials_of(organization_uid), keys.credential_name(name))
+    return find(guard.credential_id) if guard else None
+
+
+def require(work: Work, credential: Credential, otherwise: TollgateError) -> None:
+    """Adds to a transaction that the credential is still there."""
+    work.check(_handle(credential), CredentialItem.PK.exists(), otherwise=otherwise)
+
+
 def list_all(request: PageRequest) -> Page[Credential]:
     """A page over every owner's credentials, newest first."""
     return _page(keys.CREDENTIALS, request, GSI2)
 
 
-def list_of(organization_uid: str, request: PageRequest) -> Page[Credential]:
-    """A page of an organization's credentials, newest first."""
+def list_of(organization_uid: str | None, request: PageRequest) -> Page[Credential]:
+    """A page of an owner's credentials, newest first."""
     return _page(keys.credentials_of(organization_uid), request, GSI1)
 
 
@@ -59,7 +70,7 @@ def all_of(organization_uid: str) -> Iterator[Credential]:
 
 
 def create(credential: Credential, replaced: Credential | None, events: list[AuditEvent]) -> None:
-    """Stores a new, active credential in place of the owner's active one for that provider, if there is one."""
+    """Stores a new credential; an active one in place of the owner's active one for that provider, if there is one."""
     created_at = clock.to_stored(credential.created_at)
     actor = events[0].caller.actor
     work = Work()
@@ -94,7 +105,8 @@ def create(credential: Credential, replaced: Credential | None, events: list[Aud
         )
     )
     _take_name(work, credential)
-    _replace_active(work, credential, replaced, events[0])
+    if credential.is_active:
+        _replace_active(work, credential, replaced, events[0])
     _finish(work, events)
 
 
@@ -124,17 +136,18 @@ def deactivate(credential: Credential, event: AuditEvent) -> None:
     _finish(work, [event])
 
 
-def delete(credential: Credential, event: AuditEvent) -> None:
+def delete(credential: Credential, event: AuditEvent, catalogue_version: int | None = None) -> None:
+    """Removes it; with ``catalogue_version`` LostRaceError if the catalogue has changed since."""
     work = Work()
     work.delete(_handle(credential), versioned=True)
     work.delete(_name(credential))
     if credential.is_active:
         work.delete(_active(credential), CredentialPointerItem.credential_id == credential.credential_id)
-    _finish(work, [event])
+    _finish(work, [event], catalogue_version)
 
 
-def _finish(work: Work, events: list[AuditEvent]) -> None:
-    catalogue.bump(work)
+def _finish(work: Work, events: list[AuditEvent], catalogue_version: int | None = None) -> None:
+    catalogue.bump(work, catalogue_version)
     for event in events:
         audit.append(work, event)
     work.commit()
@@ -188,6 +201,7 @@ def _attributes(credential: Credential) -> dict[str, Any]:
         "last4": credential.last4,
         "api_base": credential.api_base,
         "options": credential.options,
+        "metadata": credential.metadata,
         "is_active": credential.is_active,
     }
 
@@ -212,4 +226,5 @@ def _credential(item: CredentialItem) -> Credential:
         created_at=clock.from_stored(item.created_at),
         updated_at=clock.from_stored(item.updated_at),
         version=item.version,
+        metadata=item.metadata or {},
     )

@@ -15,7 +15,7 @@ from tollgate.auth.principal import Principal
 from tollgate.aws import kms
 from tollgate.core import ids
 from tollgate.core.clock import Clock, utc_now
-from tollgate.core.errors import InvalidRequestError, NotFoundError, RefusedRequestError
+from tollgate.core.errors import InvalidRequestError, NotFoundError, RefusedRequestError, WrongStateError
 from tollgate.core.pagination import Page, PageRequest
 from tollgate.credentials import repository
 from tollgate.credentials.model import (
@@ -27,6 +27,7 @@ from tollgate.credentials.model import (
     UpdateProviderCredential,
     last4_of,
 )
+from tollgate.models import repository as catalogue
 from tollgate.models.prices import Provider
 from tollgate.organizations import access as organizations
 from tollgate.organizations.repository import find as find_organization
@@ -40,8 +41,12 @@ class CredentialService:
 
     clock: Clock = utc_now
 
-    def create(self, caller: Principal, request: CreateProviderCredential) -> CredentialAnswer:
+    def create(
+        self, caller: Principal, request: CreateProviderCredential, *, replacing: bool = True
+    ) -> CredentialAnswer:
         """A new credential, active at once: the owner's active one for that provider is deactivated with it.
+
+        Not ``replacing``, it is active only where there is none yet.
 
         Raises RefusedRequestError for an unknown provider or organization, AlreadyExistsError for a name that its owner
         has already.
@@ -69,15 +74,18 @@ class CredentialService:
             created_at=now,
             updated_at=now,
             version=1,
+            metadata=request.metadata,
         )
 
-        def attempt() -> None:
-            replaced = repository.find_active(uid, provider)
-            event = self._event(caller, credential, "created", after=_shown(credential))
-            repository.create(credential, replaced, [event, *self._deactivations(caller, replaced)])
+        def attempt() -> CredentialAnswer:
+            active = repository.find_active(uid, provider)
+            made = replace(credential, is_active=replacing or active is None)
+            replaced = active if made.is_active else None
+            event = self._event(caller, made, "created", after=_shown(made))
+            repository.create(made, replaced, [event, *self._deactivations(caller, replaced)])
+            return CredentialAnswer.of(made)
 
-        retried(attempt)
-        return CredentialAnswer.of(credential)
+        return retried(attempt)
 
     def list(self, caller: Principal, request: PageRequest) -> Page[Credential]:
         """Every owner's credentials, newest first."""
@@ -153,11 +161,14 @@ class CredentialService:
         return retried(attempt)
 
     def delete(self, caller: Principal, credential_id: str) -> CredentialDeleted:
-        """Removes it, its secret with it."""
+        """Removes it, its secret with it. WrongStateError while a model names it."""
 
         def attempt() -> None:
+            version = catalogue.version()
             current = self.get(caller, credential_id, Action.CREDENTIAL_WRITE)
-            repository.delete(current, self._event(caller, current, "deleted", before=_shown(current)))
+            _check_unused(current)
+            event = self._event(caller, current, "deleted", before=_shown(current))
+            repository.delete(current, event, version if current.organization_uid is None else None)
 
         retried(attempt)
         return CredentialDeleted(credential_id=credential_id, deleted=True)
@@ -220,6 +231,15 @@ def _check_address(provider: Provider, api_base: str | None, options: dict[str, 
         raise InvalidRequestError(f"api_base: provider '{provider}' needs an api_base{hint}", param="api_base")
 
 
+def _check_unused(credential: Credential) -> None:
+    """Raises WrongStateError if a model's target names the credential; only the platform's can be."""
+    models = catalogue.every() if credential.organization_uid is None else ()
+    for model in models:
+        if any(target.credential_id == credential.credential_id for target in model.targets):
+            message = f"Provider credential '{credential.credential_name}' is used by model '{model.alias}'"
+            raise WrongStateError(message, code="credential_in_use")
+
+
 def _encrypted(secret: SecretStr, organization_uid: str | None, credential_id: str) -> bytes:
     owner = organization_uid or keys.PLATFORM
     return kms.encrypt(secret.get_secret_value(), owner_uid=owner, credential_id=credential_id)
@@ -236,6 +256,8 @@ def _changes(current: Credential, request: UpdateProviderCredential) -> dict[str
         changes["api_base"] = request.api_base
     if "options" in request.model_fields_set:
         changes["options"] = request.options.given() if request.options else {}
+    if "metadata" in request.model_fields_set:
+        changes["metadata"] = request.metadata or {}
     return changes
 
 
@@ -247,6 +269,7 @@ def _shown(credential: Credential) -> dict[str, Any]:
         "last4": credential.last4,
         "api_base": credential.api_base,
         "options": credential.options,
+        "metadata": credential.metadata,
         "is_active": credential.is_active,
     }
 

@@ -19,7 +19,7 @@ def price_of(target: Target) -> TargetPrice:
         "pricing_output": target.pricing_output,
         "pricing_cached_input": target.pricing_cached_input,
     }
-    return prices.resolve(target.litellm_model, overrides)
+    return prices.resolve(target.priced_as, overrides)
 
 
 def is_known(litellm_model: str) -> bool:
@@ -92,6 +92,13 @@ def of_target(target: Target, price: TargetPrice) -> TargetAnswer:
         weight=target.weight,
         is_active=target.is_active,
         api_base=target.api_base,
+        base_model=target.base_model,
+        region=target.region,
+        rpm=target.rpm,
+        tpm=target.tpm,
+        credential_id=target.credential_id,
+        last4=target.last4,
+        options=dict(target.options),
         prices=PricesAnswer(
             input=price.input * _PER_MILLION,
             output=price.output * _PER_MILLION,

@@ -30,10 +30,14 @@ class Beside:
     Attributes:
         access_groups: the groups that name the alias, all of them.
         metadata: free-form, of model groups.
+        params: of the targets, by their ids, what the other dialect only sees again.
+        more: adds what has to hold in the same transaction.
     """
 
     access_groups: Sequence[str] | None = None
     metadata: dict[str, Any] | None = None
+    params: dict[str, Any] | None = None
+    more: Callable[[Work], None] | None = None
 
 
 NOTHING = Beside()
@@ -54,7 +58,7 @@ def add(caller: Principal, model: ModelAlias, clock: Clock, after: dict[str, Any
         version = repository.version() if beside.access_groups else None
         work = Work()
         repository.create(work, model, event_of(caller, "model_alias", model.alias, "created", clock, after=after))
-        _write_beside(work, caller, model.alias, beside, clock)
+        write_beside(work, caller, model.alias, beside, clock)
         repository.bump(work, version)
         work.commit()
 
@@ -80,7 +84,7 @@ def change(  # noqa: PLR0913
         event = event_of(caller, "model_alias", alias, "updated", clock, before=before, after=after)
         work = Work()
         repository.update(work, model, event)
-        _write_beside(work, caller, alias, beside, clock)
+        write_beside(work, caller, alias, beside, clock)
         repository.bump(work, version)
         work.commit()
         return replace(model, updated_at=event.at)
@@ -102,7 +106,12 @@ def event_of(caller: Principal, kind: str, resource_id: str, verb: str, clock: C
     )
 
 
-def _write_beside(work: Work, caller: Principal, alias: str, beside: Beside, clock: Clock) -> None:
+def write_beside(work: Work, caller: Principal, alias: str, beside: Beside, clock: Clock) -> None:
+    """Adds what belongs to an alias; with ``access_groups`` the transaction has to check the catalogue's version."""
+    if beside.more is not None:
+        beside.more(work)
+    if beside.params is not None:
+        repository.keep_params(work, alias, beside.params)
     if beside.metadata is not None:
         repository.keep_metadata(work, alias, beside.metadata)
     if beside.access_groups is None:

@@ -12,8 +12,9 @@ class ModelItem(Item):
     """An alias under ``CATALOGUE``, ``MODEL#<alias>``.
 
     ``targets`` is ``{"targets": [{target_id, litellm_model, priority, weight, api_base, pricing_input,
-    pricing_output, pricing_cached_input, price_source, is_active}]}``; prices are decimal strings in USD per million
-    tokens, null where the price catalogue's counts.
+    pricing_output, pricing_cached_input, price_source, is_active, base_model, region, rpm, tpm, credential_id,
+    ciphertext, last4, options}]}``; prices are decimal strings in USD per million tokens, null where the price
+    catalogue's counts; ``ciphertext`` is base64.
     """
 
     alias = UnicodeAttribute()
@@ -30,6 +31,15 @@ class ModelItem(Item):
     updated_at = UnicodeAttribute()
     updated_by = UnicodeAttribute()
     version = VersionAttribute()
+
+
+class ModelParamsItem(Item):
+    """Beside an alias, ``MODEL#<alias>``, ``PARAMS``: what the other dialect said of its targets and only sees again.
+
+    ``params`` is ``{target_id: {"litellm_params": {…}, "model_info": {…}}}``, without any secret.
+    """
+
+    params = FreeFormAttribute()
 
 
 class AccessGroupItem(Item):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -27,10 +28,20 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where calls of an alias go; prices are overrides in USD per million tokens, None where the catalogue's count.
+    """Where calls of an alias go.
 
-    ``priority`` 0 is tried first; ``weight`` divides the calls among targets of equal priority. One that is not
-    ``is_active`` is never tried.
+    Attributes:
+        target_id: opaque, unique in the catalogue.
+        priority: 0 is tried first.
+        weight: divides the calls among targets of equal priority.
+        pricing_input, pricing_output, pricing_cached_input: overrides in USD per million tokens; None: the catalogue's.
+        is_active: one that is not is never tried.
+        region: where the provider works on it, where somebody has said so.
+        base_model: by whose price it counts, where the name of the model says nothing (a deployment's).
+        rpm, tpm: calls and tokens a minute that the provider grants; shown only.
+        credential_id: the platform's credential that counts for it, instead of the provider's active one.
+        ciphertext, last4: a secret of its own (base64), sealed under the platform and ``target_id``, and its end.
+        options: what the provider's address is made of; they win over the credential's.
     """
 
     target_id: str
@@ -43,10 +54,23 @@ class Target:
     pricing_cached_input: Decimal | None
     price_source: PriceSource
     is_active: bool = True
+    region: str | None = None
+    base_model: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    credential_id: str | None = None
+    ciphertext: str | None = field(default=None, repr=False)
+    last4: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def provider(self) -> str:
         return self.litellm_model.partition("/")[0]
+
+    @property
+    def priced_as(self) -> str:
+        """The name that the price catalogue is asked for."""
+        return self.base_model or self.litellm_model
 
     @property
     def upstream_model(self) -> str:
@@ -69,6 +93,8 @@ class ModelAlias:
     created_at: datetime
     updated_at: datetime
     version: int
+    created_by: str | None = None
+    updated_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +195,13 @@ class TargetAnswer(ResponseModel):
     weight: int
     is_active: bool
     api_base: str | None
+    base_model: str | None
+    region: str | None
+    rpm: int | None
+    tpm: int | None
+    credential_id: str | None
+    last4: str = Field(description="of the target's own secret; empty if it has none")
+    options: dict[str, str]
     prices: PricesAnswer
 
 

@@ -41,7 +41,7 @@ GroupName = Annotated[NewAlias, StringConstraints(max_length=100, pattern=r"^[^/
 class ModelConfig(RequestModel):
     """What is set on a model of a group. Prices in USD per million tokens; absent: the catalogue's."""
 
-    weight: Annotated[int, Field(strict=True, ge=1, le=1000)] = 1
+    weight: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = 1
     api_base: Url | None = None
     pricing_input: Price | None = None
     pricing_output: Price | None = None

@@ -150,6 +150,17 @@ def find(provider: str, name: str) -> ModelInfo | None:
     return None
 
 
+def provider_of(name: str) -> Provider | None:
+    """Who serves a model of that bare name, if the catalogue knows it of one of ours."""
+    from genai_prices import data_snapshot  # noqa: PLC0415
+
+    try:
+        found, _ = data_snapshot.get_snapshot().find_provider_model(name, None, None, None)
+    except LookupError:
+        return None
+    return next((provider for provider, listed in _CATALOGUE_IDS.items() if listed == found.id), None)
+
+
 def catalogued() -> Iterator[tuple[Provider, ModelInfo]]:
     """Every model that the catalogue lists for a provider of ours, priced or not."""
     from genai_prices import data_snapshot  # noqa: PLC0415

@@ -6,7 +6,7 @@ and a write that looked at several items (``expected``) is refused if any of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -14,9 +14,9 @@ from typing import Any
 from tollgate.audit import repository as audit
 from tollgate.audit.model import AuditEvent
 from tollgate.core import clock
-from tollgate.core.errors import AlreadyExistsError
+from tollgate.core.errors import AlreadyExistsError, TollgateError
 from tollgate.core.pagination import Page, PageRequest
-from tollgate.models.items import CatalogueVersionItem, ModelItem
+from tollgate.models.items import CatalogueVersionItem, ModelItem, ModelParamsItem
 from tollgate.models.model import Mode, ModelAlias, Target
 from tollgate.models.prices import PriceSource
 from tollgate.table import keys
@@ -52,6 +52,11 @@ def find_all(aliases: Iterable[str]) -> dict[str, ModelAlias]:
     return {item.alias: _model(item) for item in ModelItem.batch_get(wanted, consistent_read=True)}
 
 
+def every() -> Iterator[ModelAlias]:
+    """All aliases by name; strongly consistent."""
+    return map(_model, ModelItem.all_of(keys.CATALOGUE, prefix=ModelItem.SK.startswith(keys.model())))
+
+
 def search(request: PageRequest, scope: str, matches: Callable[[ModelAlias], bool] | None = None) -> Page[ModelAlias]:
     """A page in order of alias (Q-28); ``scope`` names the list and its filter, which the cursor is bound to."""
     page = ModelItem.page(
@@ -73,8 +78,25 @@ def keep_metadata(work: Work, alias: str, metadata: dict[str, Any]) -> None:
     work.put(MetadataItem.of(keys.model(alias), metadata))
 
 
-def create(work: Work, model: ModelAlias, event: AuditEvent) -> None:
-    """Adds the new alias to a transaction, which has to raise the catalogue's version, too."""
+def params_of(aliases: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What is kept of the aliases' targets to be shown again, by target id; strongly consistent."""
+    places = [(keys.model(alias), keys.MODEL_PARAMS) for alias in set(aliases)]
+    found: dict[str, dict[str, Any]] = {}
+    for item in ModelParamsItem.batch_get(places, consistent_read=True):
+        found |= item.params
+    return found
+
+
+def keep_params(work: Work, alias: str, params: dict[str, Any]) -> None:
+    """Beside the catalogue, which every process reads whole."""
+    work.put(ModelParamsItem(PK=keys.model(alias), SK=keys.MODEL_PARAMS, kind="model_params", params=params))
+
+
+def create(work: Work, model: ModelAlias, event: AuditEvent, otherwise: TollgateError | None = None) -> None:
+    """Adds the new alias to a transaction, which has to raise the catalogue's version, too.
+
+    If there is one of that name by then, the commit raises ``otherwise``, or AlreadyExistsError.
+    """
     created_at = clock.to_stored(model.created_at)
     work.create(
         ModelItem(
@@ -89,7 +111,7 @@ def create(work: Work, model: ModelAlias, event: AuditEvent) -> None:
             updated_by=event.caller.actor,
             **_attributes(model),
         ),
-        otherwise=AlreadyExistsError(f"Alias already exists: '{model.alias}'", code="alias_exists"),
+        otherwise=otherwise or AlreadyExistsError(f"Alias already exists: '{model.alias}'", code="alias_exists"),
     )
     audit.append(work, event)
 
@@ -106,6 +128,7 @@ def delete(work: Work, model: ModelAlias, event: AuditEvent) -> None:
     """Adds the deletion to a transaction that also takes the alias out of its groups."""
     work.delete(_handle(model), ModelItem.PK.exists())
     work.delete(MetadataItem(PK=keys.model(model.alias), SK=keys.METADATA))
+    work.delete(ModelParamsItem(PK=keys.model(model.alias), SK=keys.MODEL_PARAMS))
     audit.append(work, event)
 
 
@@ -149,4 +172,6 @@ def _model(item: ModelItem) -> ModelAlias:
         created_at=clock.from_stored(item.created_at),
         updated_at=clock.from_stored(item.updated_at),
         version=item.version,
+        created_by=item.created_by,
+        updated_by=item.updated_by,
     )

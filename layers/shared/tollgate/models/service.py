@@ -29,7 +29,7 @@ from tollgate.models.model import (
 )
 from tollgate.models.targets import of_settings, with_settings
 from tollgate.models.unlink import remove_model
-from tollgate.table.transactions import Work, retried
+from tollgate.table.transactions import LostRaceError, Work, retried
 
 
 def access_group_exists(names: list[str]) -> list[str]:
@@ -109,16 +109,20 @@ class ModelService:
         changed = changes.change(caller, alias, self.clock, lambda current: with_settings(current, sent), after=after)
         return answers.of_alias(changed)
 
-    def delete(self, caller: Principal, alias: str) -> ModelAliasDeleted:
+    def delete(self, caller: Principal, alias: str, last_target: str | None = None) -> ModelAliasDeleted:
         """Takes the alias from every group and team that names it, and removes it.
 
-        Interrupted, it is done by a repetition.
+        Interrupted, it is done by a repetition. With ``last_target`` LostRaceError if it has got another target.
         """
         authorize(caller, Action.MODEL_WRITE)
 
-        def attempt() -> list[str]:
+        def attempt() -> list[str] | None:
             version = repository.version()
             model = changes.existing(alias)
+            if last_target not in {None, *(target.target_id for target in model.targets)} or (
+                last_target and len(model.targets) > 1
+            ):
+                return None
             self._take_from_teams(caller, alias)
             naming = [
                 group for group in groups_repository.all_groups() if alias in group.model_aliases and not group.builtin
@@ -127,6 +131,8 @@ class ModelService:
             return [group.group_name for group in naming]
 
         groups = retried(attempt, changes.CATALOGUE_ATTEMPTS)
+        if groups is None:
+            raise LostRaceError
         # Whoever got it meanwhile: from now on nobody can.
         self._take_from_teams(caller, alias)
         message = f"Model alias '{alias}' deleted successfully"

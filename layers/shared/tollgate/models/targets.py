@@ -46,11 +46,19 @@ def with_settings(current: ModelAlias, sent: Mapping[str, Any]) -> ModelAlias:
     changed = replace(current, **{name: sent[name] for name in _ALIAS_FIELDS if name in sent})
     primary, *rest = current.targets
     own = {name: sent[name] for name in TARGET_FIELDS if name in sent}
-    if "litellm_model" in sent or "fallbacks" in sent:
-        settings = {name: getattr(primary, name) for name in TARGET_FIELDS}
-        settings |= {"litellm_model": primary.litellm_model, "fallbacks": [target.litellm_model for target in rest]}
+    if "fallbacks" in sent:
+        settings = {name: getattr(primary, name) for name in TARGET_FIELDS} | {"litellm_model": primary.litellm_model}
         return replace(changed, targets=of_settings(settings | dict(sent), current.targets, changed.mode))
-    targets = (target_of(primary, primary.litellm_model, primary.priority, **own), *rest)
+    litellm_model = sent.get("litellm_model", primary.litellm_model)
+    if litellm_model != primary.litellm_model:
+        if any(target.litellm_model == litellm_model for target in rest):
+            raise InvalidRequestError("fallbacks: the model itself cannot be its fallback", param="fallbacks")
+        # Another model is another target: only what a request could have set of the one before stays.
+        own = {name: getattr(primary, name) for name in TARGET_FIELDS} | own
+        first = target_of(None, litellm_model, primary.priority, **own)
+    else:
+        first = target_of(primary, litellm_model, primary.priority, **own)
+    targets = (first, *rest)
     check_prices(targets[0], changed.mode)
     return replace(changed, targets=targets)
 
@@ -60,13 +68,13 @@ def check_prices(target: Target, mode: Mode, within: str = "") -> None:
 
     ``within`` is where the fields stand in the request.
     """
-    if answers.is_known(target.litellm_model):
+    if answers.is_known(target.priced_as):
         return
     needed = ("pricing_input", "pricing_output") if mode is Mode.CHAT else ("pricing_input",)
     given = [name for name in TARGET_FIELDS if name != "api_base" and getattr(target, name) is not None]
     missing = [name for name in needed if name not in given]
     if given and missing:
         raise InvalidRequestError(
-            f"{within}{missing[0]}: must be set too, because the price of '{target.litellm_model}' is not known",
+            f"{within}{missing[0]}: must be set too, because the price of '{target.priced_as}' is not known",
             param=within + missing[0],
         )
