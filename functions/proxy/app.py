@@ -70,7 +70,8 @@ class Gateway:
         reservations = Reservations(counters, records, seeds, escrow)
         self.entitlements = EntitlementReader(db, config)
         self.admission = Admission(reservations, self.catalogues, Jobs(db, config.table_name))
-        self.calls = CallRunner(Upstream(session, self.catalogues), Settlement(records, counters))
+        self.upstream = Upstream(session, self.catalogues)
+        self.calls = CallRunner(self.upstream, Settlement(records, counters))
         self._running: set[asyncio.Task[Any]] = set()
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
@@ -163,6 +164,15 @@ async def export(request: Request) -> Response:
     return await export_usage(request)
 
 
+async def health(request: Request) -> Response:
+    """``GET /health``: the API is there; for the platform's admins also which of its models are."""
+    # As above.
+    from proxy.health import answer  # noqa: PLC0415
+
+    gateway: Gateway = request.state.gateway
+    return await answer(request, gateway.catalogues, gateway.upstream)
+
+
 async def list_models(request: Request) -> Response:
     """``GET /v1/models``: the aliases that the caller may use, sorted (Q-23)."""
     names, catalogue = await _visible(request)
@@ -237,7 +247,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     request_id = ids.new_call_id()
     if request.url.path.startswith("/api/"):
         return _problem(error, request_id)
-    shown = openai_errors.answer(error)
+    # Azure's clients have their key where management's have it.
+    shown = openai_errors.answer(error, request.headers, admin=request.url.path.startswith("/openai/"))
     log = logger.error if shown.status >= 500 else logger.info
     log(Event.REFUSED, extra={"request_id": request_id, "code": error.stable_code, "status": shown.status})
     return _json(shown.status, shown.body, {"x-request-id": request_id, **shown.headers})
@@ -305,6 +316,7 @@ app = Starlette(
         Route("/api/jobs/{job_id}/llm-call-stream", call_in_job, methods=["POST"]),
         Route("/api/organizations/{organization_id}/usage/export", export, methods=["GET"]),
         Route("/api/teams/{team_id}/usage/export", export, methods=["GET"]),
+        Route("/health", health, methods=["GET"]),
         Route("/healthz", healthy, methods=["GET"]),
     ],
     middleware=_cors(),

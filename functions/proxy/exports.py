@@ -44,7 +44,7 @@ async def export_usage(request: Request) -> Response:
 
 
 def _authorized(request: Request, kind: str, owner_id: str) -> tuple[Export, ExportFormat]:
-    caller = _caller(request.headers)
+    caller = caller_of(request.headers)
     admit(caller, _ACTIONS[kind])
     try:
         query = ExportQuery.model_validate(dict(request.query_params))
@@ -55,7 +55,7 @@ def _authorized(request: Request, kind: str, owner_id: str) -> tuple[Export, Exp
     return export_of(caller, kind, owner_id, query), query.format
 
 
-def _caller(headers: Mapping[str, str]) -> Principal:
+def caller_of(headers: Mapping[str, str]) -> Principal:
     """The caller by the credential itself; what the authorizer found is not believed."""
     credential = presented(headers, admin=True)
     if is_session_token(credential):

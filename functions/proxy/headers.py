@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tollgate.core.money import ZERO, plain
-from tollgate.limits.model import Unit
+from tollgate.limits.model import Scope, Unit
 from tollgate.metering.counters import Balance
 from tollgate.metering.model import Call, Counter
+from tollgate.metering.shortages import descriptor
 
 _NAMES = {Unit.REQUESTS: "requests", Unit.TOKENS: "tokens"}
 
@@ -20,7 +21,9 @@ def headers_of(call: Call, balance: Balance | None) -> dict[str, str]:
         "x-litellm-model-group": call.requested_model,
         "x-litellm-model-id": call.target_id or "",
     }
-    headers |= _rate_limits(call)
+    if call.region is not None:
+        headers["x-litellm-model-region"] = call.region
+    headers |= _rate_limits(call) | _of_key(call)
     if call.shortened:
         headers["x-tollgate-max-tokens"] = str(call.max_output_tokens)
     if not call.streamed:
@@ -36,16 +39,31 @@ def comment_of(call: Call, balance: Balance | None) -> bytes:
     return f": cost={plain(call.charge.cost_usd)}{credits_left}\n\n".encode()
 
 
+def _of_key(call: Call) -> dict[str, str]:
+    """The limits of the key that calls, and what it has spent where that is known before the body."""
+    hold = next((hold for hold in call.holds if hold.meter.scope is Scope.KEY), None)
+    if hold is None:
+        return {}
+    limits = hold.meter.limits
+    found = {"max-budget": limits.max_budget, "rpm-limit": limits.rpm_limit, "tpm-limit": limits.tpm_limit}
+    if not call.streamed:
+        found["spend"] = hold.spent
+    return {f"x-litellm-key-{name}": plain(Decimal(value)) for name, value in found.items() if value is not None}
+
+
 def _rate_limits(call: Call) -> dict[str, str]:
-    """Of requests and of tokens the limit of which the least is left, whosesoever it is."""
+    """Of requests and of tokens each limit by its descriptor, and the one of which the least is left by none."""
     found: dict[Unit, tuple[Decimal, Counter]] = {}
+    headers: dict[str, str] = {}
     for hold in call.holds:
         for counter in hold.rates():
             left = max(ZERO, counter.size - hold.values.get(counter.name, ZERO))
             unit = counter.ceiling.unit
+            limited = descriptor(hold.meter.scope, counter.ceiling.model)
+            headers[f"x-ratelimit-{limited}-limit-{_NAMES[unit]}"] = plain(counter.size)
+            headers[f"x-ratelimit-{limited}-remaining-{_NAMES[unit]}"] = plain(left)
             if unit not in found or left < found[unit][0]:
                 found[unit] = left, counter
-    headers = {}
     for unit, (left, counter) in found.items():
         name = _NAMES[unit]
         resets = counter.ceiling.window(call.started_at).end or 0

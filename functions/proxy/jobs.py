@@ -93,7 +93,7 @@ class JobCalls:
             raise broken or AssertionError
         now = arrived.started_at if asked is None else time.time()
         entitlement, catalogue = await self.admission.entitlement(caller, now, body.user)
-        request = body.outgoing(entitlement.default_model, streamed=streamed)
+        request = body.outgoing(entitlement.customers_model or entitlement.default_model, streamed=streamed)
         admitted = await self.admission.admit(
             entitlement,
             catalogue,

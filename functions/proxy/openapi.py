@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from proxy import export_openapi, job_openapi
+from proxy import export_openapi, health_openapi, job_openapi
 from tollgate.metering.bounds import MAX_CHOICES
 
 _TAG = "data plane"
@@ -60,11 +60,14 @@ _STREAM_EXAMPLE = (
 # Status: what it means, the error's type, its message.
 _ERRORS: Mapping[int, tuple[str, str, str]] = {
     400: ("The request makes no sense", "invalid_request_error", "n must be a positive integer"),
-    401: ("No or unknown credential; expired or blocked", "token_not_found_in_db", "Invalid or missing API key"),
+    401: ("No or unknown credential; expired or blocked", "auth_error", "Authentication Error, No api key passed in."),
     403: (
         "Suspended, paused, model denied, credits short",
         "team_model_access_denied",
-        "Model access denied: team does not have access to model 'gpt-4o'",
+        (
+            "The requested model 'gpt-4o' is not available for this API key, or the model name is invalid. "
+            "Check the models available to you and try again."
+        ),
     ),
     404: ("No such model", "not_found_error", "The model `nope` does not exist or is not accessible"),
     413: ("Body over 5 MB", "request_too_large", "The request body may have at most 5242880 bytes"),
@@ -278,7 +281,8 @@ SPEC: Mapping[str, Any] = {
 
 
 def spec() -> dict[str, Any]:
-    """All routes of the data plane: ``/v1``, the calls in jobs, and exports."""
+    """All routes of the data plane: ``/v1``, the calls in jobs, exports, and health."""
     jobs = job_openapi.spec()
     schemas = {**SPEC["components"]["schemas"], **jobs["components"]["schemas"]}
-    return {"paths": {**SPEC["paths"], **jobs["paths"], **export_openapi.paths()}, "components": {"schemas": schemas}}
+    paths = {**SPEC["paths"], **jobs["paths"], **export_openapi.paths(), **health_openapi.paths()}
+    return {"paths": paths, "components": {"schemas": schemas}}

@@ -30,15 +30,17 @@ class Endpoint:
 def endpoint(target: Target, secret: Secret, path: str) -> Endpoint:
     """Where ``path`` (``/chat/completions``) of a target is. Raises ProviderAuthenticationError if no address is known.
 
-    The target's own ``api_base`` wins over the credential's, that one over the preset.
+    The target's own ``api_base`` wins over the credential's, that one over the preset; so do its
+    options over the credential's.
     """
-    base = target.api_base or secret.api_base or _preset(target.provider, secret.options)
+    options = {**secret.options, **target.options}
+    base = target.api_base or secret.api_base or _preset(target.provider, options)
     if base is None:
         raise ProviderAuthenticationError(f"The credential for '{target.provider}' has no api_base")
     base = base.rstrip("/")
     query = ""
     if target.provider == "azure":
-        base, query = _azure(base, target, secret.options)
+        base, query = _azure(base, target, options)
     header = (
         {"api-key": secret.api_key} if target.provider == "azure" else {"authorization": f"Bearer {secret.api_key}"}
     )

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from proxy.echo import EchoAnswer
-from proxy.providers import endpoint
+from proxy.providers import Endpoint, endpoint
 from tollgate.core.errors import (
     ProviderAuthenticationError,
     ProviderError,
@@ -23,7 +23,7 @@ from tollgate.core.errors import (
     ProviderUnavailableError,
 )
 from tollgate.metering.admission import Admitted
-from tollgate.metering.catalogue import CatalogueCache, Secret, Target
+from tollgate.metering.catalogue import Catalogue, CatalogueCache, Secret, Target
 
 CONNECT_SECONDS = 5
 # Longest silence before the first byte and between two.
@@ -94,25 +94,40 @@ class Upstream:
     async def _try(self, target: Target, admitted: Admitted, request: dict[str, Any], path: str) -> Answer:
         call = admitted.call
         call.provider, call.target_id, call.model_used = target.provider, target.target_id, target.upstream_model
+        call.region = target.region
         if target.provider == "local":
             call.credential_source = "platform"
             return EchoAnswer.to(request, path, admitted.model.context_window)
         secret = await self._catalogues.secret(admitted.catalogue, target, call.entitlement.organization_uid)
         call.credential_source = secret.source
         place = endpoint(target, secret, path)
+        response = await self._post(place, target, request)
+        call.provider_request_id = _printable(response.headers.get("x-request-id"))
+        if response.status != _OK:
+            await _refuse(response, _Disguise(target, secret, place.url, admitted.model.alias))
+        return HttpAnswer(response)
+
+    async def probe(self, target: Target, alias: str, catalogue: Catalogue, request: dict[str, Any], path: str) -> None:
+        """One exchange for nobody, with the platform's secret. Raises the ProviderError that a call would get."""
+        if target.provider == "local":
+            return
+        secret = await self._catalogues.secret(catalogue, target, None)
+        place = endpoint(target, secret, path)
+        response = await self._post(place, target, request)
+        if response.status != _OK:
+            await _refuse(response, _Disguise(target, secret, place.url, alias))
+        response.close()
+
+    async def _post(self, place: Endpoint, target: Target, request: dict[str, Any]) -> aiohttp.ClientResponse:
         body = orjson.dumps({**request, "model": target.upstream_model})
         try:
-            response = await self._session.post(
+            return await self._session.post(
                 place.url, data=_payload(body), headers=place.headers, timeout=_TIMEOUT, allow_redirects=False
             )
         except TimeoutError:
             raise ProviderTimeoutError("The provider did not answer in time") from None
         except (aiohttp.ClientError, ValueError):  # ValueError: a host name that cannot be one
             raise ProviderUnavailableError("The provider could not be reached") from None
-        call.provider_request_id = _printable(response.headers.get("x-request-id"))
-        if response.status != _OK:
-            await _refuse(response, _Disguise(target, secret, place.url, admitted.model.alias))
-        return HttpAnswer(response)
 
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)

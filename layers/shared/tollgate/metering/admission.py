@@ -81,8 +81,10 @@ class Admission:
 
         Raises the first refusal of Q-10: model denied or unknown, bad parameters, then all money and limits at once.
         """
-        model = self.model(entitlement, catalogue, request, route)
-        bounds = bounds_of(request, size, model.context_window, model.max_output_tokens)
+        allowances = entitlement.allowances
+        model = allowances.within(self.model(entitlement, catalogue, request, route))
+        bounds = bounds_of(request, size, model.context_window, model.max_output_tokens, allowances.max_output_tokens)
+        allowances.check_input(request, bounds)
         embeddings = route.endswith("/embeddings")
         if embeddings:
             bounds = Bounds(bounds.input, 0, 1, explicit=True, sent=False)
@@ -96,6 +98,7 @@ class Admission:
             started_at=started_at,
             expires_at=int(deadline) + HOLD_MARGIN_SECONDS,
             max_output_tokens=bounds.output,
+            route=route,
             job=job,
         )
         if call.meters:
@@ -114,26 +117,23 @@ class Admission:
     def available(self, entitlement: Entitlement, catalogue: Catalogue) -> list[str]:
         """The aliases that the caller may use, sorted (Q-23)."""
         levels = [entries for _, entries in entitlement.levels]
-        return visible(levels, catalogue.models, catalogue.groups)
+        served = [alias for alias, model in catalogue.models.items() if entitlement.allowances.serves(model)]
+        return visible(levels, served, catalogue.groups)
 
     def may_use(self, entitlement: Entitlement, catalogue: Catalogue, alias: str) -> bool:
         return all(allows(entries, alias, catalogue.groups) for _, entries in entitlement.levels)
 
     def model(self, entitlement: Entitlement, catalogue: Catalogue, request: dict[str, Any], route: str) -> Model:
         """The model that a request asks for. Raises what Q-10 says of one that is denied or unknown."""
-        asked = request.get("model")
+        asked = request.get("model") or entitlement.customers_model
         if not isinstance(asked, str) or not asked:
             raise InvalidRequestError(f"{route}: Missing required parameter: 'model'.", param="model")
         # An own name for a model is allowed by whoever has it; what it stands for has to pass everybody else (Q-23).
         namer, alias = entitlement.aliases.get(asked, (None, asked))
         for level, entries in entitlement.levels:
             if not (level == namer or allows(entries, alias, catalogue.groups)):
-                raise ModelAccessDeniedError(
-                    f"Model access denied: {level} does not have access to model '{alias}'",
-                    code=f"{level}_model_access_denied",
-                    param="model",
-                    available_models=self.available(entitlement, catalogue),
-                )
+                available = self.available(entitlement, catalogue)
+                raise ModelAccessDeniedError(level, alias, entries, available_models=available)
         model = self._catalogues.find(catalogue, alias)
         if alias in catalogue.closed:
             available = self.available(entitlement, catalogue)

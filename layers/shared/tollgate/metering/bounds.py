@@ -39,8 +39,16 @@ class Bounds:
     sent: bool
 
 
-def bounds_of(request: dict[str, Any], size: int, context_window: int | None, max_output_tokens: int | None) -> Bounds:
+def bounds_of(
+    request: dict[str, Any],
+    size: int,
+    context_window: int | None,
+    max_output_tokens: int | None,
+    most_output: int | None = None,
+) -> Bounds:
     """Bounds of a request whose body has ``size`` bytes, for an alias with those limits.
+
+    ``most_output``: the caller is not to get longer answers, whatever the alias has.
 
     Every token stands for at least one byte of text, so the body's bytes bound the text's tokens; media are not text
     and count by their documented maximum. Raises InvalidRequestError naming the field that is no sensible number.
@@ -48,14 +56,15 @@ def bounds_of(request: dict[str, Any], size: int, context_window: int | None, ma
     # Providers differ in which one they obey when both are given.
     asked = max((limit for name in OUTPUT_LIMITS if (limit := _positive(request, name))), default=None)
     alias_limit = max_output_tokens or DEFAULT_MAX_OUTPUT_TOKENS
-    output = min(asked, alias_limit) if asked else alias_limit
-    tokens = size + TEMPLATE_ALLOWANCE + _media(request)
+    most = min(alias_limit, most_output) if most_output is not None else alias_limit
+    output = min(asked, most) if asked else most
+    tokens = size + TEMPLATE_ALLOWANCE + media_tokens(request)
     return Bounds(
         input=min(tokens, context_window * _inputs(request)) if context_window else tokens,
         output=output,
         choices=_choices(request),
         explicit=asked is not None,
-        sent=output != asked and not (asked is None and max_output_tokens),
+        sent=output != asked and not (asked is None and output == max_output_tokens),
     )
 
 
@@ -81,7 +90,8 @@ def _positive(request: dict[str, Any], name: str) -> int | None:
     return value
 
 
-def _media(request: dict[str, Any]) -> int:
+def media_tokens(request: dict[str, Any]) -> int:
+    """The most that images and files of the messages can come to."""
     messages = request.get("messages")
     if not isinstance(messages, list):
         return 0

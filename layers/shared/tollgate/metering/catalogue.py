@@ -23,6 +23,8 @@ from tollgate.table import keys
 
 ECHO = "local/echo"
 ECHO_CONTEXT_WINDOW = 131_072
+# Whose secrets are kept that are no owner's active ones: no uid is such a word.
+_TARGET, _CREDENTIAL = "target", "credential"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ class Target:
     price: TargetPrice
     api_base: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    # Where the provider works on it, where that is known.
+    region: str | None = None
+    # By whose price it counts; empty: its own name.
+    base_model: str = ""
+    # What opens the provider instead of the platform's active credential: another one, or a sealed secret of its own.
+    credential_id: str | None = None
+    ciphertext: str | None = field(default=None, repr=False)
+    options: dict[str, str] = field(default_factory=dict)
 
     @property
     def provider(self) -> str:
@@ -47,7 +57,7 @@ class Target:
 
     def current_price(self) -> TargetPrice:
         """The price now; only a price that depends on the clock is resolved again (Q-60: fixed at admission)."""
-        return resolve(self.litellm_model, self.overrides) if self.price.changes else self.price
+        return resolve(self.base_model or self.litellm_model, self.overrides) if self.price.changes else self.price
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,7 @@ class Model:
     context_window: int | None = None
     max_output_tokens: int | None = None
     created_at: str | None = None
+    embeds: bool = False
 
     def in_order(self) -> list[Target]:
         """The targets in the order in which they are to be tried."""
@@ -121,18 +132,34 @@ class CatalogueCache:
         return model
 
     async def secret(self, catalogue: Catalogue, target: Target, organization_uid: str | None) -> Secret:
-        """The organization's active credential for the target's provider, else the platform's (Q-42).
+        """The organization's active credential for the target's provider, else the platform's for the target (Q-42).
 
         Raises ProviderAuthenticationError when there is none.
         """
-        for owner in (organization_uid, None) if organization_uid else (None,):
-            secret = await self._owned(catalogue, owner, target.provider)
-            if secret is not None:
-                return secret
-        if self._settings.upstream_base_url:
+        secret = await self._owned(catalogue, organization_uid, target.provider) if organization_uid else None
+        secret = secret or await self._platforms(catalogue, target)
+        if secret is not None:
+            return secret
+        if self._settings.upstream_base_url and target.credential_id is None:
             key = self._settings.upstream_api_key or "none"
             return Secret(key, "platform", self._settings.upstream_base_url)
         raise ProviderAuthenticationError(f"No provider credential is active for '{target.provider}'")
+
+    async def _platforms(self, catalogue: Catalogue, target: Target) -> Secret | None:
+        """The target's own or the one that it names; only a target that says nothing gets the active one."""
+        if target.ciphertext is not None:
+            place = (_TARGET, target.target_id)
+            if place not in catalogue.secrets:
+                sealed = base64.b64decode(target.ciphertext)
+                api_key = await _opened(sealed, None, target.target_id)
+                catalogue.secrets[place] = Secret(api_key, "platform")
+            return catalogue.secrets[place]
+        if target.credential_id is not None:
+            place = (_CREDENTIAL, target.credential_id)
+            if place not in catalogue.secrets:
+                catalogue.secrets[place] = await self._read_credential(target.credential_id, None)
+            return catalogue.secrets[place]
+        return await self._owned(catalogue, None, target.provider)
 
     async def _owned(self, catalogue: Catalogue, owner: str | None, provider: str) -> Secret | None:
         place = (owner, provider)
@@ -146,16 +173,14 @@ class CatalogueCache:
         pointer = (await self._db.batch_get(table, [pointer_key])).get(pointer_key)
         if pointer is None:
             return None
-        credential_key = (keys.credential(pointer["credential_id"]["S"]), keys.ENTITY)
-        item = (await self._db.batch_get(table, [credential_key])).get(credential_key)
+        return await self._read_credential(pointer["credential_id"]["S"], owner)
+
+    async def _read_credential(self, credential_id: str, owner: str | None) -> Secret | None:
+        place = (keys.credential(credential_id), keys.ENTITY)
+        item = (await self._db.batch_get(self._settings.table_name, [place])).get(place)
         if item is None:
             return None
-        api_key = await asyncio.to_thread(
-            kms.decrypt,
-            base64.b64decode(item["ciphertext"]["B"]),
-            owner_uid=owner or keys.PLATFORM,
-            credential_id=item["credential_id"]["S"],
-        )
+        api_key = await _opened(base64.b64decode(item["ciphertext"]["B"]), owner, item["credential_id"]["S"])
         return Secret(
             api_key,
             "organization" if owner else "platform",
@@ -206,6 +231,11 @@ class CatalogueCache:
         return Model(alias, (target,), price.context_window, price.max_output_tokens)
 
 
+async def _opened(ciphertext: bytes, owner: str | None, sealed_for: str) -> str:
+    """A secret that was sealed for a credential or a target of an owner; None is the platform."""
+    return await asyncio.to_thread(kms.decrypt, ciphertext, owner_uid=owner or keys.PLATFORM, credential_id=sealed_for)
+
+
 def _echo() -> Model:
     target = Target("local-echo", ECHO, 0, 1, resolve(ECHO, {}))
     return Model(ECHO, (target,), ECHO_CONTEXT_WINDOW)
@@ -231,6 +261,7 @@ def _model(item: Item) -> Model:
         context_window=int(own_window["N"]) if own_window else max(windows, default=None),
         max_output_tokens=int(own_limit["N"]) if own_limit else max(limits, default=None),
         created_at=item["created_at"]["S"],
+        embeds=item["mode"]["S"] == "embedding",
     )
 
 
@@ -241,7 +272,12 @@ def _target(stored: dict[str, Any]) -> Target:
         litellm_model=stored["litellm_model"],
         priority=int(stored.get("priority", 0)),
         weight=max(1, int(stored.get("weight", 1))),
-        price=resolve(stored["litellm_model"], overrides),
+        price=resolve(stored.get("base_model") or stored["litellm_model"], overrides),
         api_base=stored.get("api_base"),
         overrides=overrides,
+        region=stored.get("region"),
+        base_model=stored.get("base_model") or "",
+        credential_id=stored.get("credential_id"),
+        ciphertext=stored.get("ciphertext"),
+        options=stored.get("options") or {},
     )

@@ -15,8 +15,10 @@ from tollgate.aws.dynamodb import DynamoDB, Item
 from tollgate.core import clock
 from tollgate.core.errors import (
     BlockedError,
+    CustomerBlockedError,
     KeyExpiredError,
     OrganizationSuspendedError,
+    RoleNotAllowedError,
     RouteNotAllowedError,
     TeamPausedError,
     TeamSuspendedError,
@@ -28,6 +30,8 @@ from tollgate.table import keys
 
 VERSION_KEY = (keys.CATALOGUE, keys.CATALOGUE_VERSION)
 _ACTIVE = "active"
+# Whoever only looks on calls nothing, by no key of his (decisions section 6).
+_VIEWER = "platform_viewer"
 
 _Place = tuple[str, str]
 
@@ -76,16 +80,23 @@ class EntitlementReader:
 
         The master key calls in a job for the job's team.
         """
+        if customer_id and not keys.fits(customer_id):
+            # Of whom nothing can be known.
+            customer_id = None
         if is_master_key(credential, self._settings.master_key_sha256):
-            return await self._master(job_id)
+            return await self._master(customer_id, job_id)
         key_id = key_id_of(credential)
         caller = await self._caller(key_id, hint if hint.key_id == key_id else Hint(), customer_id, job_id)
         _check_states(caller)
         return caller
 
-    async def _master(self, job_id: str | None) -> Caller:
+    async def _master(self, customer_id: str | None, job_id: str | None) -> Caller:
         table = self._settings.table_name
-        found = await self._db.batch_get(table, [VERSION_KEY, *_job_places(job_id).values()])
+        named = [(keys.customer(customer_id), keys.ENTITY)] if customer_id else []
+        found = await self._db.batch_get(table, [VERSION_KEY, *_job_places(job_id).values(), *named])
+        for place in named:
+            # He is not limited under the platform's own key, but blocked he is.
+            _check_customer(found.get(place))
         jobs = {name: found.get(place) for name, place in _job_places(job_id).items()}
         if jobs.get("job") is None:
             return Caller(_version(found.get(VERSION_KEY)))
@@ -110,6 +121,10 @@ class EntitlementReader:
             wanted.append((keys.customer(customer_id), keys.ENTITY))
         found = await self._db.batch_get(table, list(dict.fromkeys(wanted)))
         key = found.get(place)
+        successor = text(key, "successor")
+        if key is not None and successor and clock.from_stored(text(key, "expires_at") or "") > clock.utc_now():
+            # The string was changed, and the old one still stands for the key for a while.
+            return await self._caller(successor, _owners(key), customer_id, job_id)
         if key is None or text(key, "status") != _ACTIVE:
             raise _unknown()
         places = _places(_owners(key))
@@ -138,6 +153,8 @@ class EntitlementReader:
             for item in limited
             if item is not None and "limits" in item and "budget_id" in item["limits"]["M"]
         }
+        if caller.team_member is not None and (defaults := text(caller.team, "member_budget_id")):
+            named.add(defaults)
         if not named:
             return {}
         places = {(keys.budget(budget_id), keys.ENTITY): budget_id for budget_id in sorted(named)}
@@ -187,6 +204,7 @@ def _check_states(caller: Caller) -> None:
     _check_existence(key, caller)
     _check_expiry(key)
     _check_owners(caller)
+    _check_customer(caller.customer)
 
 
 def _check_owners(caller: Caller) -> None:
@@ -197,6 +215,8 @@ def _check_owners(caller: Caller) -> None:
     if user is not None:
         if not flag(user, "is_active"):
             raise BlockedError("User", text(user, "user_id") or "")
+        if text(user, "role") == _VIEWER:
+            raise RoleNotAllowedError
         _check_expiry(user, "access_expires_at")
     if organization is not None and text(organization, "status") != _ACTIVE:
         raise OrganizationSuspendedError
@@ -207,10 +227,15 @@ def _check_owners(caller: Caller) -> None:
             raise TeamPausedError
 
 
+def _check_customer(customer: Item | None) -> None:
+    if flag(customer, "blocked"):
+        raise CustomerBlockedError(text(customer, "customer_id") or "")
+
+
 def _check_existence(key: Item, caller: Caller) -> None:
     team, organization = caller.team, caller.organization
     # A key may name a user whom nobody has made; one who was made and is gone takes his keys along.
-    if "user_uid" in key and text(caller.user, "uid") != text(key, "user_uid"):
+    if "user_uid" in key and (text(caller.user, "uid") != text(key, "user_uid") or flag(caller.user, "deleting")):
         raise _unknown()
     if "team_id" in key and (team is None or flag(team, "deleting") or text(team, "uid") != text(key, "team_uid")):
         raise _unknown()
@@ -224,8 +249,8 @@ def _check_existence(key: Item, caller: Caller) -> None:
 
 def _check_expiry(item: Item, name: str = "expires_at") -> None:
     expires_at = text(item, name)
-    if expires_at and clock.from_stored(expires_at) <= clock.utc_now():
-        raise KeyExpiredError
+    if expires_at and (end := clock.from_stored(expires_at)) <= (now := clock.utc_now()):
+        raise KeyExpiredError(end, now)
 
 
 def _unknown() -> UnauthenticatedError:

@@ -12,9 +12,11 @@ from tollgate.core import clock, ids
 from tollgate.core.money import ZERO
 from tollgate.limits import stored
 from tollgate.limits.model import Ceiling, Limits, Scope, Unit
+from tollgate.metering.allowances import Allowances
 from tollgate.metering.attributes import decimal, flag, text, texts
 from tollgate.metering.entitlement import Caller
 from tollgate.metering.model import Account, Entitlement, Meter
+from tollgate.models.access import NOTHING
 from tollgate.table import keys
 
 # How credits are counted where no team says otherwise.
@@ -52,6 +54,7 @@ def entitlement_of(
         catalogue_version=caller.catalogue_version,
         key_id=text(key, "key_id"),
         default_model=text(team, "default_model"),
+        customers_model=text(caller.customer, "default_model"),
         team_id=text(team, "team_id"),
         team_uid=text(team, "uid"),
         organization_id=text(organization, "organization_id"),
@@ -61,6 +64,7 @@ def entitlement_of(
         tags=all_tags,
         levels=_levels(caller),
         aliases=_aliases(caller),
+        allowances=Allowances.of(caller.user, caller.customer),
         account=account,
         meters=_Meters(caller, moment, account).all(all_tags, shared or CommonLimits()),
     )
@@ -73,21 +77,32 @@ def _levels(caller: Caller) -> tuple[tuple[str, tuple[str, ...]], ...]:
         ("key", caller.key),
         ("team", caller.team),
         ("user", caller.user),
+        ("customer", caller.customer),
         ("organization", caller.organization),
     ):
         if text(item, "model_access") == "listed":
-            found.append((name, (*texts(item, "access_groups"), *texts(item, "models"))))
+            entries = (*texts(item, "access_groups"), *texts(item, "models"))
+            if name == "user" and caller.team is not None and entries == (NOTHING,):
+                # He may call nothing by himself; what his teams may, he may there (contract litellm 2.6).
+                continue
+            found.append((name, entries))
     for name, item in (("team", caller.team_member), ("organization", caller.organization_member)):
         allowed = stored.of_item(item).allowed_models
+        if allowed is None and name == "team" and item is not None:
+            allowed = texts(caller.team, "default_member_models") or None
         if allowed is not None:
             found.append((f"{name}_member", allowed))
     return tuple(found)
 
 
 def _aliases(caller: Caller) -> dict[str, tuple[str, str]]:
-    """Own names for models with the level and the model; the key's count before the organization's."""
+    """Own names for models with the level and the model; the key's count first, the organization's last."""
     found: dict[str, tuple[str, str]] = {}
-    for level, item, name in (("organization", caller.organization, "model_aliases"), ("key", caller.key, "aliases")):
+    for level, item, name in (
+        ("organization", caller.organization, "model_aliases"),
+        ("team", caller.team, "model_aliases"),
+        ("key", caller.key, "aliases"),
+    ):
         own = json.loads(text(item, name) or "{}")
         found |= {alias: (level, model) for alias, model in own.items()}
     return found
@@ -139,8 +154,10 @@ class _Meters:
         key_id, user_id = (text(caller.key, name) or "" for name in ("key_id", "user_id"))
         team_id = text(caller.team, "team_id") or ""
         organization_id = text(caller.organization, "organization_id") or ""
-        self._add(Scope.TEAM_MEMBER, ids.member_id(team_id, user_id), caller.team_member)
-        self._add(Scope.KEY, key_id, caller.key, text(caller.key, "key_alias") or text(caller.key, "mask") or key_id)
+        limits = self._limits_of_member()
+        self._add(Scope.TEAM_MEMBER, ids.member_id(team_id, user_id), caller.team_member, limits=limits)
+        mask = text(caller.key, "mask") or ""
+        self._add(Scope.KEY, key_id, caller.key, text(caller.key, "key_alias") or mask, mask=mask)
         self._add_team_and_organization(team_id, organization_id)
         self._add(Scope.ORGANIZATION_MEMBER, ids.member_id(organization_id, user_id), caller.organization_member)
         for tag in tags:
@@ -175,6 +192,7 @@ class _Meters:
         item: Item | None,
         label: str | None = None,
         *,
+        mask: str = "",
         limits: Limits | None = None,
         share: Ceiling | None = None,
         carries: bool = False,
@@ -200,12 +218,19 @@ class _Meters:
                 shards=int(decimal(item, "account_shards") or 1),
                 items=int(decimal(item, "account_items") or 1),
                 since=_created(item) if carries or share is not None else 0,
+                mask=mask,
             )
         )
 
     def _limits(self, item: Item | None) -> Limits:
         own = stored.of_item(item)
         row = self._caller.budgets.get(own.budget_id) if own.budget_id else None
+        return own.over(stored.of_item(row)) if row is not None else own
+
+    def _limits_of_member(self) -> Limits:
+        """His own, and what his team limits its members by where they say nothing."""
+        own = self._limits(self._caller.team_member)
+        row = self._caller.budgets.get(text(self._caller.team, "member_budget_id") or "")
         return own.over(stored.of_item(row)) if row is not None else own
 
     def _identity(self, scope: Scope, scope_id: str) -> dict[str, str]:

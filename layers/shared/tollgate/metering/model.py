@@ -11,6 +11,7 @@ from typing import Any
 from tollgate.core.money import ZERO
 from tollgate.limits.model import NO_LIMITS, Ceiling, Limits, Scope, Unit
 from tollgate.limits.windows import MINUTE
+from tollgate.metering.allowances import Allowances
 from tollgate.metering.parts import share_of, step_of
 
 
@@ -56,6 +57,7 @@ class Meter:
     Attributes:
         scope_id: the scope's external id; ``a~b`` for memberships.
         label: what refusals call it.
+        mask: of a key what is shown of its string, after the label.
         uid: owner of the counters.
         identity: what a record or an alert must know of the scope: ``team_id``, ``key_id`` …
         account: set where the scope pays for the call.
@@ -78,6 +80,7 @@ class Meter:
     shards: int = 1
     items: int = 1
     since: float = 0
+    mask: str = ""
 
     @property
     def is_job(self) -> bool:
@@ -175,9 +178,11 @@ class Entitlement:
     levels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     account: Account | None = None
     meters: tuple[Meter, ...] = ()
-    # What is asked for where a request in a job names no model.
+    # What is asked for where a request in a job names no model, and where any request of this customer does not.
     default_model: str | None = None
+    customers_model: str | None = None
     aliases: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    allowances: Allowances = field(default_factory=Allowances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +261,8 @@ class Hold:
     payer: Account | None = None
     # Values of the counters after the reservation, where somebody wants to know them, and names that mean nothing more.
     values: dict[str, Decimal] = field(default_factory=dict)
+    # What is spent of ``max_budget`` once the call is settled; None: not known, or there is none.
+    spent: Decimal | None = None
     stale: tuple[str, ...] = ()
 
     @property
@@ -307,10 +314,13 @@ class Call:
     shortened: bool = False
     provider: str | None = None
     target_id: str | None = None
+    region: str | None = None
     model_used: str | None = None
     credential_source: str | None = None
     price_version: str | None = None
     provider_request_id: str | None = None
+    # The endpoint that was called, without ``/v1``; None where nobody knows.
+    route: str | None = None
     first_token_at: float | None = None
     outcome: Outcome = Outcome.SUCCESS
     detail: Detail | None = None

@@ -17,6 +17,8 @@ from tollgate.table import keys
 
 CALL_KIND = "call"
 VOID_KIND = "void"
+# Of calls of this endpoint, which are most, the record does not say it.
+_USUAL_ROUTE = "/chat/completions"
 # A request signed now is refused by DynamoDB long before.
 _VOID_SECONDS = 24 * 3600
 
@@ -119,6 +121,7 @@ def record_item(call: Call) -> Item:
         "credential_source": call.credential_source,
         "price_version": call.price_version,
         "provider_request_id": call.provider_request_id,
+        "route": call.route if call.route != _USUAL_ROUTE else None,
         "outcome": call.outcome.value,
         "detail": call.detail.value if call.detail else None,
         "error": call.error[:1000] if call.error else None,

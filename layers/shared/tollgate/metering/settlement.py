@@ -9,8 +9,9 @@ from decimal import Decimal
 from tollgate.aws.dynamodb import Item
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.core.money import ZERO
+from tollgate.limits.model import Scope, Unit
 from tollgate.metering.charging import charge
-from tollgate.metering.counters import Balance, Counters, balance, merged
+from tollgate.metering.counters import Balance, Counters, balance, held_in, merged
 from tollgate.metering.model import Amount, Call, Charge, Detail, Hold, Outcome, Usage
 from tollgate.metering.records import Records
 from tollgate.models.prices import TargetPrice
@@ -62,6 +63,8 @@ class Settlement:
             return None
         for hold, item in zip(call.holds, settled, strict=True):
             hold.see(item or {})
+            if item is not None and hold.meter.scope is Scope.KEY:
+                hold.spent = _spent(hold, item)
         for hold, item in zip(call.holds, settled, strict=True):
             # None if the sweeper was quicker or our own settle was sent twice: the books are right all the same.
             if hold.pays and item is not None:
@@ -105,3 +108,11 @@ def _overrun(call: Call) -> None:
             Event.OVERRUN,
             extra={"call_id": call.call_id, "model": call.requested_model, "credits_beyond_bound": str(excess)},
         )
+
+
+def _spent(hold: Hold, item: Item) -> Decimal | None:
+    """Of several counter items one alone does not tell."""
+    budgets = [counter for counter in hold.counters if counter.ceiling.unit is Unit.USD and not counter.ceiling.model]
+    if hold.meter.is_sharded or not budgets or budgets[0].name not in item:
+        return None
+    return Decimal(item[budgets[0].name]["N"]) - held_in(item, budgets[0].code)

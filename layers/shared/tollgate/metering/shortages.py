@@ -161,7 +161,9 @@ class Shortage:
                 f"Credit limit reached. {plain(self.spent)} of {plain(self.size)} credits of this period are used",
                 **figures,
             )
-        return BudgetExceededError(_budget_words(self), **figures)
+        error = BudgetExceededError(_budget_words(self), **figures)
+        error.message_80 = _budget_words_80(self)
+        return error
 
     def _throttled(self, figures: dict[str, Any]) -> TollgateError:
         resets = self._resets_at
@@ -170,7 +172,7 @@ class Shortage:
         kind = PARALLEL if self.setting == PARALLEL else kind
         told = f"{resets:%Y-%m-%d %H:%M:%S} UTC" if resets else "when a call in flight ends"
         return RateLimitedError(
-            f"Rate limit exceeded for {_descriptor(self)}. Limit type: {kind}. Current limit: {plain(self.size)}, "
+            f"Rate limit exceeded for {_limited(self)}. Limit type: {kind}. Current limit: {plain(self.size)}, "
             f"Remaining: {plain(max(ZERO, self.available))}. Limit resets at: {told}",
             retry_after=seconds,
             kind=kind,
@@ -228,23 +230,26 @@ def _credits(hold: Hold, item: Item) -> list[Shortage]:
     ]
 
 
-def _descriptor(shortage: Shortage) -> str:
+def descriptor(scope: Scope, model: str | None) -> str:
+    """What the dialect calls a rate limit (contract litellm 4.4): ``api_key``, ``team``, ``model_per_key`` …"""
+    if model is not None:
+        return f"model_per_{'key' if scope is Scope.KEY else _DESCRIPTORS.get(scope, scope.value)}"
+    return _DESCRIPTORS.get(scope, scope.value)
+
+
+def _limited(shortage: Shortage) -> str:
+    """Which rate limit it is, and whose."""
     meter, ceiling = shortage.meter, shortage.ceiling
-    name = _DESCRIPTORS.get(meter.scope, meter.scope.value)
+    model = ceiling.model if ceiling is not None else None
     scope_id = meter.scope_id.replace("~", ":")
-    if ceiling is not None and ceiling.model is not None:
-        name = "key" if meter.scope is Scope.KEY else name
-        return f"model_per_{name}: {scope_id}:{ceiling.model}"
-    return f"{name}: {scope_id}"
+    return f"{descriptor(meter.scope, model)}: {scope_id}{f':{model}' if model is not None else ''}"
 
 
 def _budget_words(shortage: Shortage) -> str:
     """LiteLLM's texts (contract litellm 1.1)."""
     meter, spent, size = shortage.meter, plain(shortage.spent), plain(shortage.size)
     if shortage.ceiling is not None and shortage.ceiling.model is not None:
-        if meter.scope is Scope.KEY:
-            return f"LiteLLM Virtual Key: {meter.label}, exceeded budget for model={shortage.ceiling.model}"
-        return f"{meter.scope.value}={meter.label}, exceeded budget for model={shortage.ceiling.model}"
+        return _words_of_model(meter, shortage.ceiling.model)
     match meter.scope:
         case Scope.USER:
             return f"ExceededBudget: User={meter.label} over budget. Spend={spent}, Budget={size}"
@@ -252,6 +257,8 @@ def _budget_words(shortage: Shortage) -> str:
             return f"ExceededBudget: End User={meter.label} over budget. Spend={spent}, Budget={size}"
         case Scope.PLATFORM:
             who = ""
+        case Scope.KEY:
+            who = f"Key={meter.label} ({meter.mask}) "
         case Scope.ORGANIZATION_MEMBER | Scope.TEAM_MEMBER:
             owner, _, user = meter.scope_id.partition("~")
             where = "Team" if meter.scope is Scope.TEAM_MEMBER else "Organization"
@@ -260,4 +267,23 @@ def _budget_words(shortage: Shortage) -> str:
             name = "Organization" if shortage.unit is Unit.SHARE else meter.scope.value.capitalize()
             label = meter.identity.get("organization_id", "") if shortage.unit is Unit.SHARE else meter.label
             who = f"{name}={label} "
+    return _plain_words(shortage, who)
+
+
+def _words_of_model(meter: Meter, model: str) -> str:
+    if meter.scope is not Scope.KEY:
+        return f"{meter.scope.value}={meter.label}, exceeded budget for model={model}"
+    alias = meter.label if meter.label != meter.mask else None
+    return f"LiteLLM Virtual Key: {meter.scope_id}, key_alias: {alias}, exceeded budget for model={model}"
+
+
+def _budget_words_80(shortage: Shortage) -> str | None:
+    """Profile 1.80 does not say whose key or membership it is (contract litellm 1.1); None: it says the same."""
+    of_model = shortage.ceiling is not None and shortage.ceiling.model is not None
+    unnamed = shortage.meter.scope in {Scope.KEY, Scope.TEAM_MEMBER} and not of_model
+    return _plain_words(shortage) if unnamed else None
+
+
+def _plain_words(shortage: Shortage, who: str = "") -> str:
+    spent, size = plain(shortage.spent), plain(shortage.size)
     return f"Budget has been exceeded! {who}Current cost: {spent}, Max budget: {size}"

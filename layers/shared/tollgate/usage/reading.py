@@ -65,6 +65,16 @@ def read(ranges: Sequence[Range]) -> list[Sequence[Image]]:
     return _reader.each(found, ranges)
 
 
+def read_pages(ranges: Sequence[Range]) -> list[tuple[Sequence[Image], bool]]:
+    """A page of each range, in order, and whether there may be more of it."""
+
+    async def found(db: DynamoDB, table_name: str, one: Range) -> tuple[Sequence[Image], bool]:
+        answer = await db.call("Query", one.query(table_name))
+        return answer["Items"], "LastEvaluatedKey" in answer
+
+    return _reader.each(found, ranges)
+
+
 def read_items(pairs: Sequence[tuple[str, str]]) -> list[Image]:
     """The items under (PK, SK) that are there, strongly consistent."""
 
