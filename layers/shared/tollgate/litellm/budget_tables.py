@@ -12,16 +12,16 @@ from tollgate.litellm.budgets import BudgetRow, row_of
 Stamp = tuple[datetime, str | None]
 
 
-def table_of(own: Limits, own_id: str, created: Stamp, updated: Stamp) -> BudgetRow:
+def table_of(own: Limits, own_id: str, created: Stamp, updated: Stamp, default: Limits | None = None) -> BudgetRow:
     """``own_id`` names limits that are nobody else's; ``created`` and ``updated`` are the entity's: when and by whom.
 
-    What the entity says itself counts before what the shared row says (Q-52).
+    What the entity says itself counts before what the shared row says (Q-52), and that before a ``default``.
     """
     holder = limits.find(SHARED, own.budget_id) if own.budget_id is not None else None
     if holder is None:
-        return row_of(own_id, own, created, updated)
+        return row_of(own_id, own.over(default), created, updated)
     stamps = (holder.created_at, holder.created_by), (holder.updated_at, holder.updated_by)
-    return row_of(holder.scope_id, own.over(holder.limits), *stamps)
+    return row_of(holder.scope_id, own.over(holder.limits).over(default), *stamps)
 
 
 def model_rates(own: Limits) -> dict[str, dict[str, int]]:

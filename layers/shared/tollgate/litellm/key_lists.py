@@ -10,22 +10,28 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from tollgate.auth.policy import Action, Owner, has_role
-from tollgate.auth.principal import Principal, Role
+from tollgate.auth.principal import Principal
 from tollgate.core.errors import ForbiddenError, NotFoundError
+from tollgate.core.numbered import NumberedPages
 from tollgate.core.pagination import MAX_CANDIDATES
 from tollgate.keys import repository as keys
 from tollgate.keys.access import caller_as_user, is_of, owner_of
 from tollgate.keys.management import key_management
 from tollgate.keys.model import KeyStatus, VirtualKey
-from tollgate.keys.repository import Links
+from tollgate.keys.repository import ActiveOfTeam, Links
 from tollgate.litellm.errors import DialectError
 from tollgate.litellm.fields import DialectRow
 from tollgate.litellm.key_requests import id_of
 from tollgate.litellm.key_rows import TokenRow, fields
 from tollgate.organizations import access as organization_access
 from tollgate.teams import access as team_access
+from tollgate.teams import permissions
+from tollgate.teams import repository as teams
+from tollgate.teams.model import Team
 from tollgate.tenants import spending
+from tollgate.users.model import User
 
+PAGES = NumberedPages()
 # What is spent has to be reckoned for every key that is sorted by it.
 _MOST_BY_SPEND = 1000
 _Text = Annotated[str | None, Field(max_length=1024)]
@@ -78,25 +84,28 @@ class AliasPage(DialectRow):
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where keys are listed, newest first: by links that all count, or one by one."""
+    """Where keys are listed, newest first: a list that is counted and has pages, or one by one."""
 
     found: Iterable[VirtualKey] = ()
-    links: Links | None = None
+    counted: Links | ActiveOfTeam | None = None
 
     def all(self) -> Iterator[VirtualKey]:
-        if self.links is None:
-            return iter(self.found)
-        return keys.find_all(self.links.ids())
+        return iter(self.found) if self.counted is None else self.counted.all()
 
 
 def listed(caller: Principal, query: KeyQuery) -> KeyPage:
     """A page of the keys that the caller sees. Raises the contract's 403 for those of others."""
-    source = _source(caller, query)
+    source = _source(caller, query, "/key/list")
     first = (query.page - 1) * query.size
-    if source.links is not None and not _is_filtered(query) and query.sort_by in {None, "created_at"} and _falls(query):
-        total = source.links.count(MAX_CANDIDATES)
-        last = min(first + query.size, MAX_CANDIDATES)
-        page = list(keys.find_all(islice(source.links.ids(), min(first, last), last)))
+    if (
+        source.counted is not None
+        and not _is_filtered(query)
+        and query.sort_by in {None, "created_at"}
+        and _falls(query)
+    ):
+        known = source.counted.total()
+        total, state = known.number, (source.counted.partition, known.moves)
+        page = PAGES.entries(source.counted.page, state, query.page, query.size) if first < total else []
     else:
         found = [key for key in islice(source.all(), MAX_CANDIDATES) if _matches(key, query)]
         total = len(found)
@@ -107,7 +116,7 @@ def listed(caller: Principal, query: KeyQuery) -> KeyPage:
 
 def aliases(caller: Principal, query: AliasQuery) -> AliasPage:
     """The aliases of the keys that the caller sees, by name."""
-    source = _source(caller, KeyQuery(team_id=query.team_id))
+    source = _source(caller, KeyQuery(team_id=query.team_id), "/key/aliases")
     wanted = (query.search or "").lower()
     active = (key for key in islice(source.all(), MAX_CANDIDATES) if key.status is KeyStatus.ACTIVE)
     names = sorted({key.key_alias for key in active if key.key_alias is not None and wanted in key.key_alias.lower()})
@@ -121,14 +130,15 @@ def aliases(caller: Principal, query: AliasQuery) -> AliasPage:
     )
 
 
-def _source(caller: Principal, query: KeyQuery) -> _Source:
+def _source(caller: Principal, query: KeyQuery, route: str) -> _Source:
     """The narrowest list that has what is asked for, if the caller may see it."""
     revoked = query.status == "deleted"
     everywhere = has_role(caller, Action.KEY_LIST, Owner())
     if query.key_hash:
         return _Source(_one(caller, id_of(query.key_hash)))
     if query.team_id:
-        return _Source(_of_team(caller, query.team_id))
+        uid = _of_team(caller, query.team_id, route).uid
+        return _Source(keys.all_of_team(uid)) if revoked else _Source(counted=ActiveOfTeam(uid))
     if query.user_id:
         user = caller_as_user(caller)
         own = (key for key in keys.all_of_user(query.user_id) if everywhere or is_of(user, key))
@@ -136,9 +146,9 @@ def _source(caller: Principal, query: KeyQuery) -> _Source:
             raise _denied("another user's")
         return _Source(own)
     if query.organization_id:
-        return _Source(links=_of_organization(caller, query.organization_id, revoked=revoked))
+        return _Source(counted=_of_organization(caller, query.organization_id, revoked=revoked))
     if everywhere:
-        return _Source(links=keys.links(everywhere=True, revoked=revoked))
+        return _Source(counted=keys.links(everywhere=True, revoked=revoked))
     return _Source(_own(caller, query))
 
 
@@ -150,12 +160,15 @@ def _one(caller: Principal, key_id: str) -> Iterator[VirtualKey]:
     return iter([key] if seen or key_id == caller.key_id else [])
 
 
-def _of_team(caller: Principal, team_id: str) -> Iterator[VirtualKey]:
+def _of_team(caller: Principal, team_id: str, route: str) -> Team:
+    """The team whose keys the caller sees: by a role, or because it grants ``route`` to its members (contract 2.5)."""
     try:
-        team = team_access.reachable(caller, team_id, Action.KEY_LIST)
+        return team_access.reachable(caller, team_id, Action.KEY_LIST)
     except (NotFoundError, ForbiddenError):
-        raise _denied("this team's") from None
-    return keys.all_of_team(team.uid)
+        team = teams.find(team_id)
+        if team is None or team.deleting or not permissions.permits(caller, team, route):
+            raise _denied("this team's") from None
+        return team
 
 
 def _of_organization(caller: Principal, organization_id: str, *, revoked: bool) -> Links:
@@ -167,7 +180,7 @@ def _of_organization(caller: Principal, organization_id: str, *, revoked: bool) 
 
 
 def _own(caller: Principal, query: KeyQuery) -> Iterator[VirtualKey]:
-    """A user's own keys, and if wanted those of the teams that he manages; of a key that is nobody's only itself."""
+    """A user's own keys, and if wanted those of his teams; of a key that is nobody's only itself."""
     user = caller_as_user(caller)
     if user is None:
         key = keys.find(caller.key_id) if caller.key_id is not None else None
@@ -175,13 +188,24 @@ def _own(caller: Principal, query: KeyQuery) -> Iterator[VirtualKey]:
     found = (key for key in keys.all_of_user(user.user_id) if is_of(user, key))
     if not query.include_team_keys:
         return found
-    managed = [team_id for team_id, role in caller.team_roles if role is Role.TEAM_ADMIN]
-    teams = (key for team_id in managed for key in _of_team(caller, team_id) if not is_of(user, key))
-    return chain(found, teams)
+    names = dict.fromkeys(team_id for team_id, _ in caller.team_roles)
+    return chain(found, *(_of_own_team(caller, user, team_id) for team_id in names))
+
+
+def _of_own_team(caller: Principal, user: User, team_id: str) -> Iterator[VirtualKey]:
+    """Others' keys in a team of the caller: all if he manages it or it shows them to its members, else nobody's."""
+    team = teams.find(team_id)
+    if team is None or team.deleting:
+        return
+    sees_all = has_role(caller, Action.KEY_LIST, Owner(team.organization_id, team_id))
+    sees_all = sees_all or permissions.permits(caller, team, "/key/list")
+    for key in keys.all_of_team(team.uid):
+        if not is_of(user, key) and (sees_all or key.user_id is None):
+            yield key
 
 
 def _is_filtered(query: KeyQuery) -> bool:
-    return any((query.key_alias, query.search, query.user_id, query.team_id))
+    return any((query.key_alias, query.search, query.user_id, query.team_id and query.organization_id))
 
 
 def _falls(query: KeyQuery) -> bool:

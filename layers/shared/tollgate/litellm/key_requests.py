@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import calendar
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from tollgate.auth.credentials import key_id_of
 from tollgate.auth.routes import PRESETS
+from tollgate.core.durations import later
 from tollgate.core.fields import Alias, Metadata
 from tollgate.keys.management import key_management
 from tollgate.keys.model import KeyChange
-from tollgate.keys.service import LONGEST_LIFE
 from tollgate.limits.fields import MAX_TAGS, LooseId, Usd
 from tollgate.litellm.errors import DialectError
 from tollgate.litellm.fields import DialectLimits, DialectRequest
 from tollgate.litellm.key_rows import KEPT
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d|w|mo)")
 _NEVER = "-1"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SHORTEST = 16
@@ -89,6 +86,12 @@ class BulkUpdateEntry(KeyFields):
 
 class BulkUpdateKeys(DialectRequest):
     keys: Annotated[list[BulkUpdateEntry], Field(min_length=1, max_length=500)]
+
+
+class BulkUpdateTeamKeys(BulkUpdateKeys):
+    """``team_id``, where it is sent, is the team of all of them."""
+
+    team_id: LooseId | None = None
 
 
 class KeyNames(DialectRequest):
@@ -163,25 +166,23 @@ def change_of(request: KeyFields, *, named_by_alias: bool = False) -> KeyChange:
     return KeyChange(values, request.limits_sent(), owners, metadata, preset_routes=is_preset)
 
 
+def grace_of(request: RegenerateKey) -> datetime | None:
+    """Until when the old string of a key stands for it; None: no longer at all."""
+    if request.grace_period in {None, "", "0s"}:
+        return None
+    return _end(request.grace_period or "", "grace_period")
+
+
 def _expiry(duration: str | None) -> datetime | None:
     """When a key ends that lives so long from now: ``30d``, ``1mo``; for ever if null or ``-1``."""
     if duration is None or duration == _NEVER:
         return None
-    found = _DURATION.fullmatch(duration)
-    now = key_management().clock()
+    return _end(duration, "duration")
+
+
+def _end(duration: str, name: str) -> datetime:
     try:
-        number, unit = (int(found[1]), found[2]) if found is not None else (0, "s")
-        end = _months_later(now, number) if unit == "mo" else now + timedelta(seconds=number * _SECONDS[unit])
-    except (OverflowError, ValueError):
-        end = now
-    if not now < end <= now + LONGEST_LIFE:
-        message = f"Invalid duration '{duration}'. Use a format like '1h', '24h', '7d', or '30d'."
-        raise DialectError(400, message, param="duration", quoted=True)
-    return end
-
-
-def _months_later(moment: datetime, number: int) -> datetime:
-    months = moment.year * 12 + moment.month - 1 + number
-    year, month = divmod(months, 12)
-    last = calendar.monthrange(year, month + 1)[1]
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+        return later(key_management().clock(), duration)
+    except ValueError:
+        message = f"Invalid {name} '{duration}'. Use a format like '1h', '24h', '7d', or '30d'."
+        raise DialectError(400, message, param=name, quoted=True) from None

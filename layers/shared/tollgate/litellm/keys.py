@@ -6,19 +6,20 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from tollgate.auth.policy import Action, Owner, has_role
-from tollgate.auth.principal import Principal, Role
+from tollgate.auth.principal import Principal
 from tollgate.core.errors import AlreadyExistsError, ForbiddenError, InvalidRequestError, NotFoundError, WrongStateError
 from tollgate.core.fields import Amount
 from tollgate.keys import repository as keys
-from tollgate.keys.access import reachable
-from tollgate.keys.management import key_management
+from tollgate.keys.access import reachable, team_for
+from tollgate.keys.management import SERVICE_ROUTE, Renewal, key_management
 from tollgate.keys.model import KeyChange, KeyStatus, VirtualKey
 from tollgate.limits.model import Scope
 from tollgate.litellm.api import role_of
-from tollgate.litellm.errors import DialectError
+from tollgate.litellm.errors import DialectError, Shape
 from tollgate.litellm.fields import DialectRow, Moment
 from tollgate.litellm.key_requests import (
     BulkUpdateKeys,
+    BulkUpdateTeamKeys,
     GenerateKey,
     KeyFields,
     KeyNames,
@@ -27,18 +28,19 @@ from tollgate.litellm.key_requests import (
     ResetSpend,
     UpdateKey,
     change_of,
+    grace_of,
     id_of,
     is_name,
     own_string,
 )
 from tollgate.litellm.key_rows import KeyGenerated, KeyRow, KeyUpdated, fields, row_of
-from tollgate.teams import access as team_access
+from tollgate.teams import permissions
+from tollgate.teams import repository as teams
 from tollgate.tenants import spending
 from tollgate.tenants.budgets import AdjustSpend, budget_service
 
 _NOT_FOUND = "not_found_error"
 _MEMBER = "team_member_permission_error"
-_BASELINE = "['/key/info', '/key/health']"
 T = TypeVar("T")
 
 
@@ -56,7 +58,7 @@ class KeyInfos(DialectRow):
     info: list[KeyRow]
 
 
-class SpendReset(DialectRow):
+class KeySpendReset(DialectRow):
     key_hash: str
     spend: Amount
     previous_spend: Amount
@@ -98,7 +100,7 @@ def generate(caller: Principal, request: GenerateKey, route: str = "/key/generat
     if request.spend and caller.platform_role is None:
         raise DialectError(403, "Only proxy admins can set `spend` on a key.", quoted=True)
     secret = own_string(request.key)
-    string, key = _translated(lambda: key_management().issue(caller, change, secret))
+    string, key = _translated(lambda: key_management().issue(caller, change, secret, route))
     if request.spend and spending.key_spender(key).effective.max_budget is not None:
         _set_spend(caller, key, request)
     return _generated(string, key)
@@ -111,7 +113,7 @@ def generate_for_service(caller: Principal, request: GenerateKey) -> KeyGenerate
     metadata = {**(request.metadata or {}), "service_account_id": request.key_alias}
     own = request.model_copy(update={"user_id": None, "metadata": metadata})
     own.model_fields_set.add("metadata")
-    return generate(caller, own, "/key/service-account/generate")
+    return generate(caller, own, SERVICE_ROUTE)
 
 
 def update(caller: Principal, request: UpdateKey) -> KeyUpdated:
@@ -128,16 +130,27 @@ def update(caller: Principal, request: UpdateKey) -> KeyUpdated:
     return KeyUpdated.model_validate(fields([after])[0] | {"key": request.key or after.key_id})
 
 
-def bulk_update(caller: Principal, request: BulkUpdateKeys) -> KeysUpdated:
-    """Each on its own: what fails does so alone."""
+def bulk_update_of_team(caller: Principal, request: BulkUpdateTeamKeys) -> KeysUpdated:
+    """The same for those who manage a team's keys, or are permitted to change many of them at once."""
+    return bulk_update(caller, request, "/team/key/bulk_update", request.team_id)
+
+
+def bulk_update(
+    caller: Principal, request: BulkUpdateKeys, route: str = "/key/bulk_update", team_id: str | None = None
+) -> KeysUpdated:
+    """Each on its own: what fails does so alone. ``team_id``: keys of other teams are not meant."""
     done, failed = [], []
+    missing = DialectError(404, "Key not found.", kind=_NOT_FOUND, param="key")
     for entry in request.keys:
+        key = None
         try:
-            key = reachable(caller, id_of(entry.key), Action.KEY_UPDATE).key
-            after = _update(caller, key, entry, "/key/bulk_update")
+            key = _reached(caller, entry.key, Action.KEY_UPDATE, route, missing)
+            if team_id is not None and key.team_id != team_id:
+                key = None
+                raise missing
+            after = _update(caller, key, entry, route)
         except (NotFoundError, InvalidRequestError, WrongStateError, ForbiddenError, DialectError) as error:
-            known = keys.find(id_of(entry.key))
-            info = row_of(known) if known is not None and known.status is KeyStatus.ACTIVE else None
+            info = row_of(key) if key is not None else None
             failed.append(KeyFailedEntry(key=entry.key, key_info=info, failed_reason=error.message))
         else:
             done.append(KeyUpdatedEntry(key=entry.key, key_info=row_of(after)))
@@ -145,17 +158,16 @@ def bulk_update(caller: Principal, request: BulkUpdateKeys) -> KeysUpdated:
 
 
 def regenerate(caller: Principal, name: str | None, request: RegenerateKey, route: str) -> KeyGenerated:
-    """Another string for the same key; the old one is dead at once, so no ``grace_period`` is taken."""
-    if request.grace_period not in {None, "", "0s"}:
-        raise DialectError(400, "grace_period is not supported: the old key ends at once.", param="grace_period")
+    """Another string for the same key; the old one stands for it until ``grace_period`` is over, or is dead at once."""
     shown = name or request.key or caller.key_id
     if shown is None:
         raise DialectError(400, "key is required", param="key", quoted=True)
     missing = DialectError(404, f"Key {_veiled(shown)} not found.", kind=_NOT_FOUND, param="key")
     key = _reached(caller, shown, Action.KEY_UPDATE, route, missing)
-    change, secret = change_of(request), own_string(request.new_key)
-    _check_move(caller, change, route)
-    string, new = _translated(lambda: key_management().regenerate(caller, key.key_id, change, secret))
+    change, renewal = change_of(request), Renewal(own_string(request.new_key), grace_of(request))
+    if not change.is_empty:
+        _check_change(caller, change, key, "/key/update")
+    string, new = _translated(lambda: key_management().regenerate(caller, key.key_id, change, renewal, route))
     return _generated(string, new)
 
 
@@ -172,7 +184,7 @@ def delete(caller: Principal, request: KeyNames) -> KeysDeleted:
         raise missing
     for _, key_id in wanted:
         _reached(caller, key_id, Action.KEY_REVOKE, "/key/delete", missing)
-    key_management().revoke(caller, [key_id for _, key_id in wanted])
+    key_management().revoke(caller, [key_id for _, key_id in wanted], "/key/delete")
     return KeysDeleted(deleted_keys=[name for name, _ in wanted])
 
 
@@ -209,10 +221,10 @@ def set_blocked(caller: Principal, request: OneKey, route: str, *, blocked: bool
     missing = DialectError(404, f"Key not found. Passed key={_veiled(request.key)}", quoted=True)
     key = _reached(caller, request.key, Action.KEY_UPDATE, route, missing)
     change = KeyChange({"blocked": blocked})
-    return row_of(_translated(lambda: key_management().change(caller, key.key_id, change)))
+    return row_of(_translated(lambda: key_management().change(caller, key.key_id, change, route)))
 
 
-def reset_spend(caller: Principal, name: str, request: ResetSpend) -> SpendReset:
+def reset_spend(caller: Principal, name: str, request: ResetSpend) -> KeySpendReset:
     """Sets what a key has spent in this window, at most to what it has (Q-45)."""
     route = "/key/{key}/reset_spend"
     missing = DialectError(404, f"Key not found. Passed key={_veiled(name)}", quoted=True)
@@ -222,7 +234,7 @@ def reset_spend(caller: Principal, name: str, request: ResetSpend) -> SpendReset
         message = f"reset_to ({request.reset_to}) must be less than or equal to current spend ({before.spend})"
         raise DialectError(400, message, quoted=True)
     after = budget_service().adjust(caller, Scope.KEY, key.key_id, AdjustSpend(spend=request.reset_to))
-    return SpendReset(
+    return KeySpendReset(
         key_hash=key.key_id,
         spend=after.spend or request.reset_to,
         previous_spend=before.spend,
@@ -242,15 +254,17 @@ def _update(
     if request.spend is not None and caller.platform_role is None:
         raise DialectError(403, "Only proxy admins can set `spend` on a key.")
     change = change_of(request, named_by_alias=named_by_alias)
-    _check_move(caller, change, route, key)
-    after = _translated(lambda: key_management().change(caller, key.key_id, change))
+    _check_change(caller, change, key, route)
+    after = _translated(lambda: key_management().change(caller, key.key_id, change, route))
     if request.spend is not None:
         _set_spend(caller, after, request)
     return after
 
 
 def _set_spend(caller: Principal, key: VirtualKey, request: KeyFields) -> None:
-    if request.spend is not None:
+    """What is sent back as it was shown changes nothing, and needs no budget either."""
+    shown = spending.of(spending.key_spender(key), key_management().clock()).spend
+    if request.spend is not None and request.spend != shown:
         budget_service().adjust(caller, Scope.KEY, key.key_id, AdjustSpend(spend=request.spend))
 
 
@@ -265,43 +279,51 @@ def _reached(  # noqa: PLR0913, PLR0917
     """The key, or the contract's refusal: unknown, another's, or one of a team in which the caller only is a member."""
     key_id = id_of(name)
     try:
-        return reachable(caller, key_id, action).key
+        return reachable(caller, key_id, action, route).key
     except (NotFoundError, ForbiddenError):
         key = keys.find(key_id)
         if key is None or key.status is KeyStatus.REVOKED:
             raise missing from None
-        if key.team_id is not None and Role.TEAM_MEMBER in caller.roles_for(None, key.team_id):
+        if key.team_id is not None and permissions.is_member(caller, key.team_id):
             raise _member_refused(key.team_id, route) from None
         message = denied or f"You are not allowed to change this key. Your role={role_of(caller)}"
         raise DialectError(403, message) from None
 
 
-def _check_move(caller: Principal, change: KeyChange, route: str, key: VirtualKey | None = None) -> None:
+def _check_change(caller: Principal, change: KeyChange, key: VirtualKey, route: str) -> None:
+    """Refuses what takes another right than that over the key: over the team that it goes to, or to block it."""
     team_id = change.owners.get("team_id")
-    if team_id is not None and (key is None or team_id != key.team_id):
+    if team_id is not None and team_id != key.team_id:
         _check_team(caller, team_id, route)
+    missing = DialectError(404, "Key not found.", kind=_NOT_FOUND, param="key")
+    _reached(caller, key.key_id, Action.KEY_UPDATE, route, missing)
+    blocked = change.values.get("blocked", key.blocked)
+    if blocked != key.blocked:
+        _reached(caller, key.key_id, Action.KEY_UPDATE, "/key/block" if blocked else "/key/unblock", missing)
 
 
 def _check_team(caller: Principal, team_id: str, route: str) -> None:
     """Refuses a team in which the caller may make no keys; whether another tenant's is there is not told."""
     try:
-        team_access.reachable(caller, team_id, Action.KEY_ISSUE)
+        team_for(caller, team_id, route)
     except (NotFoundError, ForbiddenError):
         if has_role(caller, Action.KEY_ISSUE, Owner()):
             message = f"Team not found, passed team_id={team_id}"
             raise DialectError(400, message, param="team_id", quoted=True) from None
-        if Role.TEAM_MEMBER in caller.roles_for(None, team_id):
+        if permissions.is_member(caller, team_id):
             raise _member_refused(team_id, route) from None
         message = f"User {caller.user_id} does not belong to team {team_id}"
-        raise DialectError(401, message, kind=_MEMBER, param=route) from None
+        raise DialectError(401, message, kind=_MEMBER, param=route, shape=Shape.INTERNAL) from None
 
 
 def _member_refused(team_id: str, route: str) -> DialectError:
+    team = teams.find(team_id)
+    allowed = list(permissions.granted(team) if team is not None else permissions.BASELINE)
     message = (
         f"Team member does not have permissions for endpoint: {route}. "
-        f"You only have access to the following endpoints: {_BASELINE} for team {team_id}."
+        f"You only have access to the following endpoints: {allowed} for team {team_id}."
     )
-    return DialectError(401, message, kind=_MEMBER, param=route)
+    return DialectError(401, message, kind=_MEMBER, param=route, shape=Shape.INTERNAL)
 
 
 def _translated(run: Callable[[], T]) -> T:

@@ -41,7 +41,7 @@ _SHOWN: dict[Role, OrganizationRole] = {
     Role.ORG_DEVELOPER: "internal_user",
     Role.ORG_VIEWER: "internal_user_viewer",
 }
-_USER_ROLES = {
+USER_ROLES = {
     UserRole.PLATFORM_OWNER: "proxy_admin",
     UserRole.PLATFORM_ADMIN: "proxy_admin",
     UserRole.PLATFORM_VIEWER: "proxy_admin_viewer",
@@ -197,7 +197,7 @@ def user_row(user: User) -> MemberUser:
         user_id=user.user_id,
         user_alias=user.display_name,
         user_email=user.email,
-        user_role=_USER_ROLES[user.role],
+        user_role=USER_ROLES[user.role],
         models=list(user.models or ()),
         max_budget=own.max_budget,
         budget_duration=own.budget_duration,

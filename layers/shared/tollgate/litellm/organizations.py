@@ -153,6 +153,15 @@ def patch(
     caller: Principal, organization_id: str, request: ChangeOrganization | PatchOrganization
 ) -> OrganizationWithMembers:
     """The same by path."""
+    return rows([_changed(caller, organization_id, request)])[0]
+
+
+def update_plain(caller: Principal, request: ChangeOrganization) -> OrganizationRow:
+    """The same without members and teams, whose number has no end."""
+    return OrganizationRow(**_fields([_changed(caller, request.organization_id or "", request)])[0])
+
+
+def _changed(caller: Principal, organization_id: str, request: ChangeOrganization | PatchOrganization) -> Organization:
     current = _reached(caller, organization_id, Action.ORGANIZATION_UPDATE)
     values = _domain(request)
     if values.get("budget_id") == current.budget_id and current.limits.budget_id is None:
@@ -162,7 +171,7 @@ def patch(
         values["name"] = request.organization_alias
     change = UpdateOrganization.model_construct(set(values), **values)
     organization_service().update(caller, organization_id, change, merge=True)
-    return rows([_found(organization_id)])[0]
+    return _found(organization_id)
 
 
 def delete(caller: Principal, request: OrganizationIds) -> list[OrganizationWithMembers]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tollgate.auth.policy import Action
 from tollgate.auth.principal import Principal
 from tollgate.core.errors import ForbiddenError, NotFoundError
+from tollgate.litellm.api import not_allowed
 from tollgate.litellm.errors import DialectError
 from tollgate.teams.access import reachable
 from tollgate.teams.model import Team
@@ -17,7 +18,9 @@ def reached(caller: Principal, team_id: str, action: Action, route: str, *, stat
     """
     try:
         return reachable(caller, team_id, action)
-    except (NotFoundError, ForbiddenError):
+    except (NotFoundError, ForbiddenError) as error:
+        if caller.platform_role is not None and isinstance(error, ForbiddenError):
+            raise not_allowed(caller, route) from None
         if caller.platform_role is not None:
             raise DialectError(status, _unknown(team_id, status), quoted=True) from None
         message = f"Call not allowed. User not proxy admin OR team admin. route={route}, team_id={team_id}"

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain, islice
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from tollgate.auth.policy import Action, Owner, has_role
 from tollgate.auth.principal import Principal
-from tollgate.core.pagination import MAX_CANDIDATES
+from tollgate.core.numbered import NumberedPages
+from tollgate.core.pagination import MAX_CANDIDATES, Page, PageRequest
+from tollgate.deletions import repository as deletions
 from tollgate.keys import repository as keys
-from tollgate.keys.model import KeyStatus
 from tollgate.limits.model import Scope
-from tollgate.litellm import team_rows
+from tollgate.litellm import team_members, team_rows
 from tollgate.litellm.api import role_of
 from tollgate.litellm.errors import DialectError
 from tollgate.litellm.fields import DialectRow
-from tollgate.litellm.key_rows import KeyRow
+from tollgate.litellm.key_rows import KeyRow, fields
 from tollgate.litellm.team_members import TeamMembershipRow
 from tollgate.litellm.team_rows import TeamRow
-from tollgate.litellm.teams import of_team
 from tollgate.organizations import repository as organizations
+from tollgate.settings import settings
+from tollgate.table.totals import Total
 from tollgate.teams import repository as teams
-from tollgate.teams.model import Team
+from tollgate.teams.model import Team, TeamStatus
 from tollgate.users import memberships
 from tollgate.users import repository as users
 
 # The filter for teams that have no organization (Q-03).
 NO_ORGANIZATION = "default_organization"
+# A list without pages ends somewhere (Q-28).
+_MOST = 1_000
+_MOST_KEYS = 100
+PAGES = NumberedPages()
 
 
 class ListedTeam(TeamRow):
@@ -62,6 +70,7 @@ class TeamQuery(BaseModel):
     search: Annotated[str | None, Field(max_length=500)] = None
     sort_by: Literal["team_id", "team_alias", "created_at"] | None = None
     sort_order: Literal["asc", "desc"] = "asc"
+    status: Literal["deleted"] | None = None
 
     @property
     def plain(self) -> bool:
@@ -71,31 +80,69 @@ class TeamQuery(BaseModel):
 
 
 def listed(caller: Principal, user_id: str | None, organization_id: str | None) -> list[ListedTeam]:
-    """Teams by alias, with their keys and members: at most 10,000 are looked at."""
-    found = sorted(islice(_seen(caller, user_id, organization_id), MAX_CANDIDATES), key=_by_alias)
-    infos = (of_team(team) for team in found)
-    return [ListedTeam(**dict(one.team_info), team_memberships=one.team_memberships, keys=one.keys) for one in infos]
+    """The newest 1,000 teams by alias, with their members and each with its newest 100 keys; ``page`` has them all."""
+    found = sorted(islice(_seen(caller, user_id, organization_id), _MOST), key=_by_alias)
+    members = {team.uid: list(memberships.all_members(team.uid)) for team in found}
+    own_keys = [list(islice(keys.ActiveOfTeam(team.uid).all(), _MOST_KEYS)) for team in found]
+    key_rows = iter(fields(list(chain.from_iterable(own_keys))))
+    memberships_of_all = team_members.rows_of_all([(team, members[team.uid]) for team in found])
+    rows = team_rows.rows_with(found, members)
+    return [
+        ListedTeam(
+            **dict(row), team_memberships=own, keys=[KeyRow.model_validate(next(key_rows)) for _ in keys_of_team]
+        )
+        for row, own, keys_of_team in zip(rows, memberships_of_all, own_keys, strict=True)
+    ]
+
+
+def available(caller: Principal) -> list[TeamRow]:
+    """The teams that the caller could join by himself."""
+    own = {team_id for team_id, _ in caller.team_roles}
+    found = teams.find_all(team_id for team_id in settings().available_teams if team_id not in own)
+    return team_rows.rows(sorted((team for team in found.values() if not team.deleting), key=_by_alias))
 
 
 def page(caller: Principal, query: TeamQuery) -> TeamPage:
-    """A page, newest first unless another order is asked for."""
-    first = (query.page - 1) * query.page_size
+    """A page, newest first unless another order is asked for; of deleted teams the last deleted first."""
+    if query.status is not None:
+        return _deleted(caller, query)
     seen = _seen(caller, query.user_id, query.organization_id)
     if query.plain:
-        total = _count(query.organization_id)
-        last = min(first + query.page_size, MAX_CANDIDATES)
-        shown = list(islice(seen, min(first, last), last))
+        total, shown = _page(query)
     else:
         found = [team for team in islice(seen, MAX_CANDIDATES) if _matches(team, query)]
-        total = len(found)
-        shown = _sorted(found, query)[first : first + query.page_size]
+        first = (query.page - 1) * query.page_size
+        total, shown = len(found), _sorted(found, query)[first : first + query.page_size]
+    return _of(query, total, [_counted(team, row) for team, row in zip(shown, team_rows.rows(shown), strict=True)])
+
+
+def _of(query: TeamQuery, total: int, shown: list[CountedTeam]) -> TeamPage:
     return TeamPage(
-        teams=[_counted(team, row) for team, row in zip(shown, team_rows.rows(shown), strict=True)],
+        teams=shown,
         total=total,
         page=query.page,
         page_size=query.page_size,
         total_pages=-(-total // query.page_size),
     )
+
+
+def _deleted(caller: Principal, query: TeamQuery) -> TeamPage:
+    """What was archived of teams that are no more: the platform's to see (Q-21)."""
+    if not has_role(caller, Action.ARCHIVE_READ, Owner()):
+        message = f"Only admin users can query deleted teams. Your user role={role_of(caller)}"
+        raise DialectError(401, message, quoted=True)
+    gone = list(islice(deletions.every_team(), MAX_CANDIDATES))
+    copies = teams.archived(one.uid for one in gone)
+    kept = {
+        one.uid: replace(copies[one.uid][0], status=TeamStatus(one.status), object_permission_id=None)
+        for one in gone
+        if one.uid in copies and not query.user_id and query.organization_id in {None, one.organization_id}
+    }
+    found = [team for team in kept.values() if _matches(team, query)]
+    first = (query.page - 1) * query.page_size
+    shown = [(team, copies[team.uid][1]) for team in _sorted(found, query)[first : first + query.page_size]]
+    rows = team_rows.rows_of_archived(shown)
+    return _of(query, len(found), [CountedTeam(**dict(row), members_count=0, keys_count=0) for row in rows])
 
 
 def _seen(caller: Principal, user_id: str | None, organization_id: str | None) -> Iterator[Team]:
@@ -135,14 +182,23 @@ def _of_user(user_id: str, organization_id: str | None) -> Iterator[Team]:
             yield team
 
 
-def _count(organization_id: str | None) -> int:
-    """How many there are: an organization knows; others are counted, up to a bound."""
-    if organization_id is None:
-        return teams.count_all(MAX_CANDIDATES)
-    if organization_id == NO_ORGANIZATION:
-        return teams.count(None, MAX_CANDIDATES)
-    organization = organizations.find(organization_id)
-    return organization.team_count if organization is not None else 0
+def _page(query: TeamQuery) -> tuple[int, list[Team]]:
+    """How many there are, which is counted where teams are made, and those of the page."""
+    name = query.organization_id
+    read: Callable[[PageRequest], Page[Team]] = teams.search
+    if name is None:
+        total = teams.total()
+    elif name == NO_ORGANIZATION:
+        total, read = teams.total_without_organization(), partial(teams.search_organization, None)
+    else:
+        organization = organizations.find(name)
+        if organization is None:
+            return 0, []
+        total = Total(organization.team_count, organization.team_count)
+        name, read = organization.uid, partial(teams.search_organization, organization.uid)
+    if (query.page - 1) * query.page_size >= total.number:
+        return total.number, []
+    return total.number, PAGES.entries(read, (name, total.moves), query.page, query.page_size)
 
 
 def _matches(team: Team, query: TeamQuery) -> bool:
@@ -170,5 +226,5 @@ def _by_alias(team: Team) -> tuple[str, str]:
 
 
 def _counted(team: Team, row: TeamRow) -> CountedTeam:
-    active = sum(key.status is KeyStatus.ACTIVE for key in keys.all_of_team(team.uid))
+    active = keys.ActiveOfTeam(team.uid).total().number
     return CountedTeam(**dict(row), members_count=len(row.members_with_roles), keys_count=active)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from tollgate.auth.policy import Action, Owner, has_role
 from tollgate.auth.principal import Principal, Role
-from tollgate.core.errors import AlreadyExistsError, TollgateError
+from tollgate.core.errors import AlreadyExistsError, NotFoundError, TollgateError
 from tollgate.core.fields import Amount
+from tollgate.core.money import plain
 from tollgate.keys import repository as keys
 from tollgate.keys.management import key_management
 from tollgate.keys.model import KeyStatus
-from tollgate.limits.fields import LIMIT_FIELDS
-from tollgate.limits.model import NO_LIMITS, Scope
+from tollgate.limits import repository as limits
+from tollgate.limits.fields import LIMIT_FIELDS, SpendAnswer
+from tollgate.limits.model import NO_LIMITS, Limits, Scope
+from tollgate.limits.repository import SHARED
 from tollgate.litellm import team_rows
 from tollgate.litellm.budget_tables import table_of
-from tollgate.litellm.budgets import BudgetRow
+from tollgate.litellm.budgets import BudgetRow, row_of
 from tollgate.litellm.errors import DialectError, Shape
 from tollgate.litellm.fields import DialectRow, Moment
 from tollgate.litellm.members import MemberUser, user_row
@@ -31,8 +35,11 @@ from tollgate.litellm.team_requests import (
     Who,
 )
 from tollgate.litellm.team_rows import TeamRow
+from tollgate.settings import settings
+from tollgate.teams import repository as teams
 from tollgate.teams.model import Team
 from tollgate.tenants import spending
+from tollgate.tenants.budgets import AdjustSpend, budget_service
 from tollgate.tenants.members import invited, member_service
 from tollgate.users import memberships
 from tollgate.users import repository as users
@@ -97,19 +104,50 @@ class ManyMembersAdded(DialectRow):
 
 def add(caller: Principal, request: AddTeamMembers) -> TeamWithMembers:
     """Makes users members, and users of those who are none yet. Who of a list is a member already is left out."""
+    if _enters(caller, request):
+        return _entered(caller, request)
     team = reached(caller, request.team_id, Action.MEMBER_WRITE, "/team/member_add")
     wanted = request.member if isinstance(request.member, list) else [request.member]
     missing = [member for member in _distinct(wanted) if _find(team, member) is None]
     if not missing:
         raise _twice(team, wanted)
-    added = [_added(caller, team, member, request) for member in missing]
+    return _with_members(team, [_added(caller, team, member, request) for member in missing])
+
+
+def _with_members(team: Team, added: Sequence[Membership]) -> TeamWithMembers:
     known = users.find_all(membership.user_id for membership in added)
     row = team_rows.rows([team])[0]
     return TeamWithMembers(
         **dict(row),
         updated_users=[user_row(user) for user in known.values()],
-        updated_team_memberships=rows(added),
+        updated_team_memberships=rows(team, added),
     )
+
+
+def _enters(caller: Principal, request: AddTeamMembers) -> bool:
+    """Whether a user wants nothing but to join a team that is open to all, as whatever its members are."""
+    if request.team_id not in settings().available_teams or caller.user_id is None or caller.platform_role is not None:
+        return False
+    member = request.member
+    return (
+        not isinstance(member, list)
+        and member.user_id == caller.user_id
+        and member.role == "user"
+        and not _limits(request)
+    )
+
+
+def _entered(caller: Principal, request: AddTeamMembers) -> TeamWithMembers:
+    try:
+        membership = member_service().enter(caller, request.team_id)
+    except NotFoundError:
+        raise DialectError(404, f"Team not found, passed team_id={request.team_id}", quoted=True) from None
+    except AlreadyExistsError:
+        message = f"User already in team. Member: {caller.user_id}, team_id={request.team_id}"
+        raise _already(message) from None
+    team = teams.find(request.team_id)
+    assert team is not None
+    return _with_members(team, [membership])
 
 
 def add_many(caller: Principal, request: AddManyMembers) -> ManyMembersAdded:
@@ -128,6 +166,36 @@ def add_many(caller: Principal, request: AddManyMembers) -> ManyMembersAdded:
         failed_additions=len(results) - successes,
         updated_team=team_rows.rows([team])[0],
     )
+
+
+def reset(caller: Principal, team_id: str, user_id: str, reset_to: Decimal, route: str) -> TeamMembershipRow:
+    """Sets what a member has spent in this window, at most to what he has (Q-45)."""
+    team = reached(caller, team_id, Action.MEMBER_WRITE, route)
+    membership = _member(team, Who(user_id=user_id))
+    (row,) = rows(team, [membership])
+    if reset_to > row.spend:
+        message = f"reset_to ({plain(reset_to)}) must be less than or equal to current spend ({plain(row.spend)})"
+        raise DialectError(400, message, quoted=True)
+    if reset_to < row.spend:
+        budget_service().adjust(caller, _SCOPE, membership.member_id, AdjustSpend(spend=reset_to))
+    return rows(team, [membership])[0]
+
+
+def own(caller: Principal, team_id: str) -> TeamMembershipRow:
+    """The caller's own membership; 404 where he has none, whether or not there is such a team."""
+    user = users.find(caller.user_id) if caller.user_id is not None else None
+    team = teams.find(team_id)
+    membership = memberships.find(team.uid, user.uid) if team is not None and user is not None else None
+    if team is None or team.deleting or membership is None:
+        message = f"User={caller.user_id} is not a member of team={team_id}"
+        raise DialectError(404, message, quoted=True)
+    return rows(team, [membership])[0]
+
+
+def add_one(caller: Principal, request: AddTeamMembers, member: NewTeamMember) -> TeamMembershipRow:
+    """The same of one member alone, whose answer is as large however many the team has."""
+    team = reached(caller, request.team_id, Action.MEMBER_WRITE, "/team/member_add")
+    return rows(team, [_added(caller, team, member, request)])[0]
 
 
 def found(caller: Principal, team: Team, wanted: Sequence[NewTeamMember]) -> None:
@@ -167,6 +235,11 @@ _ECHOED = (
 
 def delete(caller: Principal, request: RemoveTeamMember) -> TeamRow:
     """Ends a membership, and the member's keys in the team."""
+    return team_rows.rows([remove(caller, request)])[0]
+
+
+def remove(caller: Principal, request: RemoveTeamMember) -> Team:
+    """The same; the team without its members."""
     team = reached(caller, request.team_id, Action.MEMBER_WRITE, "/team/member_delete", status=400)
     membership = _member(team, request)
     member_service().remove(caller, _SCOPE, team.team_id, membership.user_id)
@@ -176,32 +249,52 @@ def delete(caller: Principal, request: RemoveTeamMember) -> TeamRow:
         if key.status is KeyStatus.ACTIVE and key.user_id == membership.user_id
     ]
     key_management().revoke(caller, own)
-    return team_rows.rows([team])[0]
+    return team
 
 
-def rows(found: Sequence[Membership]) -> list[TeamMembershipRow]:
-    """The memberships with what their users spent in this window."""
-    spends = spending.of_all([spending.member_spender(one) for one in found], member_service().clock())
+def rows(team: Team, found: Sequence[Membership]) -> list[TeamMembershipRow]:
+    """The memberships of a team with what their users spent in this window."""
+    return rows_of_all([(team, found)])[0]
+
+
+def rows_of_all(found: Sequence[tuple[Team, Sequence[Membership]]]) -> list[list[TeamMembershipRow]]:
+    """The same of several teams; what can be read together is, for all of them."""
+    spenders = [spending.member_spender(one, team.member_budget_id) for team, own in found for one in own]
+    spends = iter(spending.of_all(spenders, member_service().clock()))
+    return [_rows(own, spends, default_table(team), limits.shared(team.member_budget_id)) for team, own in found]
+
+
+def _rows(
+    found: Sequence[Membership], spends: Iterator[SpendAnswer], default: BudgetRow | None, row: Limits | None
+) -> list[TeamMembershipRow]:
     return [
         TeamMembershipRow(
             user_id=one.user_id,
             team_id=one.owner_id,
             budget_id=table.budget_id if table is not None else None,
-            spend=spend.spend,
+            spend=next(spends).spend,
             litellm_budget_table=table,
         )
-        for one, spend in zip(found, spends, strict=True)
-        for table in [_table(one)]
+        for one in found
+        for table in [_table(one, row) or default]
     ]
 
 
-def _table(membership: Membership) -> BudgetRow | None:
+def default_table(team: Team) -> BudgetRow | None:
+    """What limits members who have no limits of their own."""
+    row = limits.find(SHARED, team.member_budget_id) if team.member_budget_id is not None else None
+    if row is None:
+        return None
+    return row_of(row.scope_id, row.limits, (row.created_at, row.created_by), (row.updated_at, row.updated_by))
+
+
+def _table(membership: Membership, default: Limits | None) -> BudgetRow | None:
+    """His own limits, with the team's where they say nothing."""
     if membership.limits == NO_LIMITS:
         return None
     created = membership.created_at, membership.created_by
-    return table_of(
-        membership.limits, f"member-{membership.uid}", created, (membership.updated_at, membership.updated_by)
-    )
+    updated = membership.updated_at, membership.updated_by
+    return table_of(membership.limits, f"member-{membership.uid}", created, updated, default)
 
 
 def _result(caller: Principal, team: Team, member: NewTeamMember, request: AddManyMembers) -> AddResult:
@@ -217,7 +310,7 @@ def _result(caller: Principal, team: Team, member: NewTeamMember, request: AddMa
         success=added is not None,
         error=error,
         updated_user=user_row(user) if user is not None else None,
-        updated_team_membership=rows([added])[0] if added is not None else None,
+        updated_team_membership=rows(team, [added])[0] if added is not None else None,
     )
 
 
@@ -246,10 +339,10 @@ def _check_creation(caller: Principal, team: Team, user_id: str) -> None:
 
 def _limits(request: AddTeamMembers | AddManyMembers | ChangeTeamMember) -> dict[str, Any]:
     """The limits that were sent, under the domain's names."""
-    limits = {name: getattr(request, name) for name in request.model_fields_set & _LIMITS}
+    values = {name: getattr(request, name) for name in request.model_fields_set & _LIMITS}
     if "max_budget_in_team" in request.model_fields_set:
-        limits["max_budget"] = request.max_budget_in_team
-    return limits
+        values["max_budget"] = request.max_budget_in_team
+    return values
 
 
 def _invitation(who: Who, **fields: Any) -> InviteMember:
@@ -276,5 +369,8 @@ def _distinct(wanted: Sequence[NewTeamMember]) -> list[NewTeamMember]:
 
 def _twice(team: Team, wanted: Sequence[NewTeamMember]) -> DialectError:
     names = ", ".join(member.user_id or member.user_email or "" for member in wanted)
-    message = f"User already in team. Member: {names}, team_id={team.team_id}"
+    return _already(f"User already in team. Member: {names}, team_id={team.team_id}")
+
+
+def _already(message: str) -> DialectError:
     return DialectError(400, message, kind="team_member_already_in_team", param="member", shape=Shape.INTERNAL)

@@ -8,15 +8,36 @@ from pydantic import Field, StrictBool, model_validator
 
 from tollgate.core.fields import Alias, Metadata, Name
 from tollgate.core.object_permissions import ObjectPermission
-from tollgate.limits.fields import LIMIT_FIELDS, LooseId, Tags, Usd
+from tollgate.limits.fields import LIMIT_FIELDS, Count, Duration, LooseId, Tags, Usd
 from tollgate.litellm.fields import DialectLimits, DialectRequest, sent
-from tollgate.teams.model import MemberPermissions, NewTeam, UpdateTeam
+from tollgate.teams.member_fields import KeyDuration, MemberLimits, MemberModels
+from tollgate.teams.model import MemberPermissions, ModelAliases, NewTeam, UpdateTeam
 from tollgate.tenants.model_access import MOST_ENTRIES
 from tollgate.users.model import Email
 
 MOST_AT_ONCE = 500
-_RATES = ("model_rpm_limit", "model_tpm_limit")
-_SAME = ("team_alias", "metadata", "tags", "blocked", "team_member_permissions", "object_permission")
+# Under which name metadata shows what limits members.
+MEMBER_BUDGET_ID = "team_member_budget_id"
+_IN_METADATA = ("model_rpm_limit", "model_tpm_limit", "team_member_key_duration")
+_SAME = (
+    "team_alias",
+    "metadata",
+    "tags",
+    "blocked",
+    "team_member_permissions",
+    "object_permission",
+    "model_aliases",
+)
+_RENAMED = {
+    "team_member_key_duration": "member_key_duration",
+    "default_team_member_models": "default_member_models",
+}
+_MEMBER_LIMITS = {
+    "team_member_budget": "max_budget",
+    "team_member_budget_duration": "budget_duration",
+    "team_member_rpm_limit": "rpm_limit",
+    "team_member_tpm_limit": "tpm_limit",
+}
 # What a field that is sent as null is at creation.
 _EMPTY: dict[str, Any] = {"metadata": {}, "tags": [], "blocked": False}
 
@@ -55,6 +76,13 @@ class _Fields(DialectLimits):
     blocked: StrictBool | None = None
     team_member_permissions: MemberPermissions | None = None
     object_permission: ObjectPermission | None = None
+    model_aliases: ModelAliases | None = None
+    default_team_member_models: MemberModels | None = None
+    team_member_budget: Usd | None = None
+    team_member_budget_duration: Duration | None = None
+    team_member_rpm_limit: Count | None = None
+    team_member_tpm_limit: Count | None = None
+    team_member_key_duration: KeyDuration | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -62,12 +90,17 @@ class _Fields(DialectLimits):
         metadata = data.get("metadata") if isinstance(data, dict) else None
         if not isinstance(metadata, dict):
             return data
-        data = {name: metadata[name] for name in _RATES if name in metadata} | data
-        return data | {"metadata": {name: value for name, value in metadata.items() if name not in _RATES}}
+        data = {name: metadata[name] for name in _IN_METADATA if name in metadata} | data
+        # The id of the members' budget is for looking on.
+        shown = {*_IN_METADATA, MEMBER_BUDGET_ID}
+        return data | {"metadata": {name: value for name, value in metadata.items() if name not in shown}}
 
     def domain(self) -> dict[str, Any]:
         """The fields that were sent, as the domain calls them, but for models and organization."""
-        return sent(self, *_SAME, *LIMIT_FIELDS)
+        values = sent(self, *_SAME, *LIMIT_FIELDS)
+        values |= {_RENAMED[name]: value for name, value in sent(self, *_RENAMED).items()}
+        limits = {_MEMBER_LIMITS[name]: value for name, value in sent(self, *_MEMBER_LIMITS).items()}
+        return values | ({"member_limits": MemberLimits(**limits)} if limits else {})
 
 
 class CreateTeamRow(_Fields):

@@ -13,6 +13,7 @@ from tollgate.litellm.budget_tables import model_rates
 from tollgate.litellm.budgets import ModelBudgetRow, model_budget_rows
 from tollgate.litellm.fields import DialectRow, Moment
 from tollgate.litellm.object_permissions import ObjectPermissionRow
+from tollgate.litellm.team_requests import MEMBER_BUDGET_ID
 from tollgate.models.access import NOTHING
 from tollgate.teams import repository as teams
 from tollgate.teams.model import ModelAccess, Team, TeamStatus
@@ -27,6 +28,12 @@ class TeamMemberEntry(DialectRow):
     role: str
     user_id: str
     user_email: str | None
+
+
+class ModelTable(DialectRow):
+    """Other names for models."""
+
+    model_aliases: dict[str, str]
 
 
 class TeamRow(DialectRow):
@@ -58,10 +65,11 @@ class TeamRow(DialectRow):
     spend: Amount
     model_spend: dict[str, Amount]
     model_id: None = None
-    litellm_model_table: None = None
+    litellm_model_table: ModelTable | None
     router_settings: None = None
     access_group_ids: None = None
-    default_team_member_models: None = None
+    default_team_member_models: list[str] | None
+    model_aliases: dict[str, str]
     policies: None = None
     object_permission: ObjectPermissionRow | None
     object_permission_id: str | None
@@ -85,6 +93,12 @@ def rows_with(found: Sequence[Team], members: Mapping[str, Sequence[Membership]]
     ]
 
 
+def rows_of_archived(found: Sequence[tuple[Team, dict[str, Any]]]) -> list[TeamRow]:
+    """Teams that are no more, with their metadata: they have no members, and their own counters still tell."""
+    spends = spending.of_all([spending.team_spender(team) for team, _ in found], team_service().clock())
+    return [_row(team, spend, metadata, []) for (team, metadata), spend in zip(found, spends, strict=True)]
+
+
 def _entry(member: Membership, known: Mapping[str, User]) -> TeamMemberEntry:
     user = known.get(member.user_id)
     return TeamMemberEntry(
@@ -99,6 +113,12 @@ def _models(team: Team) -> list[str]:
     if team.model_access is ModelAccess.ALL:
         return []
     return list(team.model_groups) or [NOTHING]
+
+
+def _of_members(team: Team) -> dict[str, str]:
+    """What metadata shows of the limits that members have who have none of their own."""
+    shown = {MEMBER_BUDGET_ID: team.member_budget_id, "team_member_key_duration": team.member_key_duration}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _permission(team: Team) -> ObjectPermissionRow | None:
@@ -118,7 +138,7 @@ def _row(team: Team, spend: SpendAnswer, metadata: dict[str, Any], members: list
         members=[],
         members_with_roles=members,
         team_member_permissions=list(permissions) if permissions is not None else None,
-        metadata=metadata | model_rates(own),
+        metadata=metadata | _of_members(team) | model_rates(own),
         tpm_limit=own.tpm_limit,
         rpm_limit=own.rpm_limit,
         tpd_limit=own.tpd_limit,
@@ -135,6 +155,9 @@ def _row(team: Team, spend: SpendAnswer, metadata: dict[str, Any], members: list
         tags=list(team.tags),
         spend=spend.spend,
         model_spend={model: window.spend for model, window in spend.model_spend.items()},
+        default_team_member_models=list(team.default_member_models) or None,
+        model_aliases=dict(team.model_aliases),
+        litellm_model_table=ModelTable(model_aliases=dict(team.model_aliases)) if team.model_aliases else None,
         object_permission=_permission(team),
         object_permission_id=team.object_permission_id,
         created_at=team.created_at,

@@ -13,6 +13,7 @@ from tollgate.keys import repository as keys
 from tollgate.keys.model import KeyStatus
 from tollgate.litellm import key_rows, team_caps, team_members, team_rows
 from tollgate.litellm.api import not_allowed
+from tollgate.litellm.budgets import BudgetRow
 from tollgate.litellm.errors import DialectError
 from tollgate.litellm.fields import DialectRow
 from tollgate.litellm.key_rows import KeyRow
@@ -33,28 +34,14 @@ from tollgate.organizations.model import Organization
 from tollgate.teams import repository as teams
 from tollgate.teams.access import reachable
 from tollgate.teams.model import Team, UpdateTeam
-from tollgate.tenants import model_access, new_teams
+from tollgate.teams.permissions import BASELINE, GRANTABLE
+from tollgate.tenants import model_access, moving, new_teams
 from tollgate.tenants.model_access import Access
 from tollgate.tenants.offboarding import offboarding_service
 from tollgate.tenants.teams import team_service
 from tollgate.users import memberships
 
 _MOST_KEYS = 10_000
-# What a team's members may be allowed on its keys (contract 2.2, 2.5).
-PERMISSIONS = [
-    "/key/generate",
-    "/key/update",
-    "/key/delete",
-    "/key/regenerate",
-    "/key/service-account/generate",
-    "/key/block",
-    "/key/unblock",
-    "/key/bulk_update",
-    "/key/info",
-    "/key/list",
-    "/key/aliases",
-    "/key/health",
-]
 
 
 class TeamUpdated(DialectRow):
@@ -66,11 +53,17 @@ class TeamsDeleted(DialectRow):
     deleted_teams: list[str]
 
 
+class TeamInfoRow(TeamRow):
+    """The row with what limits members who have no limits of their own."""
+
+    team_member_budget_table: BudgetRow | None
+
+
 class TeamInfo(DialectRow):
     """A team with its keys, whose hashes are not shown, and with what its members may use and have used."""
 
     team_id: str
-    team_info: TeamRow
+    team_info: TeamInfoRow
     keys: list[KeyRow]
     team_memberships: list[TeamMembershipRow]
 
@@ -106,16 +99,33 @@ def update(caller: Principal, request: UpdateTeamRow) -> TeamUpdated:
 def patch(caller: Principal, team_id: str, request: PatchTeamRow, route: str) -> TeamRow:
     """The same, the answer being the row alone."""
     team = reached(caller, team_id, Action.TEAM_UPDATE, route)
-    if "organization_id" in request.model_fields_set and (request.organization_id or None) != team.organization_id:
-        raise DialectError(400, "A team cannot move to another organization", quoted=True)
-    organization = organizations.find(team.organization_id) if team.organization_id is not None else None
-    team_caps.check(organization, request, team)
+    to = _place(caller, team, request, route)
+    team_caps.check(to.organization if to is not None else _organization_of(team), request, team, moves=to is not None)
     access = None
     if "models" in request.model_fields_set:
         wanted = model_access.of_entries(request.models or [])
         access = _replaced_by(wanted)
-    team_service().change(caller, team_id, request.change(), access)
+    team_service().change(caller, team_id, request.change(), access, to)
     return _row(team_id)
+
+
+def _organization_of(team: Team) -> Organization | None:
+    return organizations.find(team.organization_id) if team.organization_id is not None else None
+
+
+def _place(caller: Principal, team: Team, request: PatchTeamRow, route: str) -> moving.Place | None:
+    """Where the team is to go, if it is to go anywhere; null and ``""`` detach it (Q-25)."""
+    wanted = request.organization_id or None
+    if "organization_id" not in request.model_fields_set or wanted == team.organization_id:
+        return None
+    try:
+        return moving.place(caller, wanted)
+    except (NotFoundError, ForbiddenError):
+        if wanted is not None and caller.platform_role is not None:
+            message = f"Organization not found for organization_id={wanted}"
+            raise DialectError(400, message, quoted=True) from None
+        message = f"You may not move team={team.team_id} to organization={wanted}. route={route}"
+        raise DialectError(403, message, quoted=True) from None
 
 
 def delete(caller: Principal, request: TeamIds) -> TeamsDeleted:
@@ -145,9 +155,12 @@ def of_team(team: Team, key_limit: int | None = None) -> TeamInfo:
     shown = key_rows.fields(list(islice(active, key_limit if key_limit is not None else _MOST_KEYS)))
     return TeamInfo(
         team_id=team.team_id,
-        team_info=team_rows.rows_with([team], {team.uid: members})[0],
+        team_info=TeamInfoRow(
+            **dict(team_rows.rows_with([team], {team.uid: members})[0]),
+            team_member_budget_table=team_members.default_table(team),
+        ),
         keys=[KeyRow.model_validate(key) for key in shown],
-        team_memberships=team_members.rows(members),
+        team_memberships=team_members.rows(team, members),
     )
 
 
@@ -161,8 +174,7 @@ def set_blocked(caller: Principal, team_id: str, *, blocked: bool) -> TeamRow:
 def add_models(caller: Principal, request: TeamModels) -> TeamRow:
     """More models; where every model was open, it stays so."""
     team = reached(caller, request.team_id, Action.TEAM_UPDATE, "/team/model/add")
-    organization = organizations.find(team.organization_id) if team.organization_id is not None else None
-    team_caps.check_models(organization, request.models)
+    team_caps.check_models(_organization_of(team), request.models)
 
     def more(held: Access) -> Access:
         before = ["all-proxy-models"] if held.everything else [*held.groups, *held.models]
@@ -191,7 +203,7 @@ def permissions(caller: Principal, team_id: str) -> PermissionsOfTeam:
     return PermissionsOfTeam(
         team_id=team_id,
         team_member_permissions=list(team.team_member_permissions or ()),
-        all_available_permissions=PERMISSIONS,
+        all_available_permissions=[*BASELINE, *GRANTABLE],
     )
 
 
@@ -218,8 +230,8 @@ def _organization(caller: Principal, organization_id: str | None) -> Organizatio
     """Where a team is to be made; the contract's refusal for those who may not make one there."""
     try:
         authorize(caller, Action.TEAM_CREATE, Owner(organization_id))
-    except (NotFoundError, ForbiddenError) as error:
-        raise not_allowed(caller, "/team/new") or error from None
+    except (NotFoundError, ForbiddenError):
+        raise not_allowed(caller, "/team/new") from None
     if organization_id is None:
         return None
     organization = organizations.find(organization_id)
