@@ -28,7 +28,12 @@ def openapi_document() -> Response[str]:
 
 @cache
 def _document(server: str) -> str:
-    return json.dumps(openapi.merged(_apps(), _proxy_spec(), server))
+    return json.dumps(document(server))
+
+
+def document(server: str) -> dict[str, Any]:
+    """The document, for a root that is reached under the path ``server``."""
+    return openapi.merged(_apps(), _proxy_spec(), server)
 
 
 def _apps() -> Iterator[AdminApi]:

@@ -6,7 +6,7 @@ from tollgate.litellm import budgets
 from tollgate.litellm.api import litellm_api
 from tollgate.litellm.budgets import BudgetId, BudgetRow
 
-app = litellm_api(Action.BUDGET_WRITE)
+app = litellm_api(Action.BUDGET_SHARE)
 
 
 @app.post("/budget/delete", summary="Delete a budget", tags=["LiteLLM: budgets"])

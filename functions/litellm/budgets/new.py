@@ -6,7 +6,7 @@ from tollgate.litellm import budgets
 from tollgate.litellm.api import litellm_api
 from tollgate.litellm.budgets import BudgetRow, NewBudget
 
-app = litellm_api(Action.BUDGET_WRITE)
+app = litellm_api(Action.BUDGET_SHARE)
 
 
 @app.post("/budget/new", summary="New budget", tags=["LiteLLM: budgets"])

@@ -7,7 +7,7 @@ from tollgate.litellm.api import litellm_api
 from tollgate.litellm.key_requests import OneKey
 from tollgate.litellm.key_rows import KeyRow
 
-app = litellm_api(Action.KEY_UPDATE)
+app = litellm_api(Action.KEY_MAKE_OWN)
 
 
 @app.post("/key/block", summary="Block a key", tags=["LiteLLM: keys"])

@@ -7,7 +7,7 @@ from tollgate.litellm.api import litellm_api
 from tollgate.litellm.team_members import TeamWithMembers
 from tollgate.litellm.team_requests import AddTeamMembers
 
-app = litellm_api(Action.MEMBER_WRITE)
+app = litellm_api(Action.TEAM_READ_OWN)
 
 
 @app.post("/team/member_add", summary="Add members", tags=["LiteLLM: teams"])

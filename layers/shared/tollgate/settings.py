@@ -20,6 +20,7 @@ class Settings:
         session_secret: signs the tokens of sessions.
         open_setup: the first admin user may be made without the master key; local only.
         litellm_compat: ``1.106`` or ``1.80`` (Q-55).
+        available_teams: ids of teams that any user may join by himself.
         job_idle_hours: after so long without a sign of life an open job is failed (D-32).
         log_level: ``INFO`` unless set; Powertools reads the same variable.
         cors_origins: origins whose pages may read answers; ``*`` for all, none if empty.
@@ -37,6 +38,7 @@ class Settings:
     open_setup: bool
     litellm_compat: str
     cors_origins: tuple[str, ...]
+    available_teams: tuple[str, ...]
     job_idle_hours: int
     log_level: str
     dynamodb_endpoint_url: str | None
@@ -66,13 +68,17 @@ def settings() -> Settings:
         litellm_compat=compat,
         job_idle_hours=int(os.environ.get("JOB_IDLE_HOURS", "24")),
         log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),
-        cors_origins=tuple(
-            origin.strip() for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin.strip()
-        ),
+        cors_origins=_list("CORS_ORIGINS"),
+        available_teams=_list("AVAILABLE_TEAMS"),
         dynamodb_endpoint_url=os.environ.get("DYNAMODB_ENDPOINT_URL") or None,
         upstream_base_url=os.environ.get("UPSTREAM_BASE_URL") or None,
         upstream_api_key=os.environ.get("UPSTREAM_API_KEY") or None,
     )
+
+
+def _list(name: str) -> tuple[str, ...]:
+    """What commas part."""
+    return tuple(entry.strip() for entry in os.environ.get(name, "").split(",") if entry.strip())
 
 
 def _required(name: str) -> str:

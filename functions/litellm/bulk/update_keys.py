@@ -1,0 +1,18 @@
+"""POST /management/v1/keys/bulk_update: change up to 500 keys, each with a result of its own."""
+
+from tollgate.auth.policy import Action
+from tollgate.http.dependencies import Caller
+from tollgate.litellm import bulk
+from tollgate.litellm.api import litellm_api
+from tollgate.litellm.bulk import BulkAnswer, BulkItems
+from tollgate.litellm.bulk_operations import KEYS_UPDATE
+
+app = litellm_api(Action.KEY_MAKE_OWN)
+
+
+@app.post("/management/v1/keys/bulk_update", summary="Change many keys", tags=["LiteLLM: bulk"])
+def update_many_keys(body: BulkItems, caller: Caller) -> BulkAnswer:
+    return bulk.run(caller, body, KEYS_UPDATE)
+
+
+handler = app.resolve

@@ -1,0 +1,26 @@
+"""GET /spend/users: users by what they have spent."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from tollgate.auth.policy import Action
+from tollgate.http.dependencies import Caller
+from tollgate.litellm import spend_totals
+from tollgate.litellm.api import litellm_api
+from tollgate.litellm.errors import Shape
+from tollgate.litellm.spend_rows import headers
+from tollgate.litellm.spend_totals import UserSpendQuery
+from tollgate.litellm.user_rows import UserRow
+
+app = litellm_api(Action.USAGE_READ_OWN, Shape.DETAIL)
+
+
+@app.get("/spend/users", summary="Users by spend", tags=["LiteLLM: spend"])
+def spend_of_users(caller: Caller, query: Annotated[UserSpendQuery, Query()]) -> Response[list[UserRow]]:
+    found = spend_totals.of_users(caller, query)
+    return Response(200, "application/json", found.rows, headers(truncated=found.truncated))
+
+
+handler = app.resolve

@@ -1,0 +1,25 @@
+"""GET /v2/user/info: a user's own row."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from tollgate.auth.policy import Action
+from tollgate.http.dependencies import Caller
+from tollgate.litellm import user_info
+from tollgate.litellm.api import litellm_api
+from tollgate.litellm.errors import Shape
+from tollgate.litellm.user_rows import UserRow
+
+app = litellm_api(Action.USER_READ_OWN, Shape.INTERNAL)
+
+
+@app.get("/v2/user/info", summary="Get a user alone", tags=["LiteLLM: users"])
+def flat_info_user(
+    caller: Caller,
+    user_id: Annotated[str | None, Query(min_length=1, max_length=256, description="else the caller")] = None,
+) -> UserRow:
+    return user_info.flat_info(caller, user_id)
+
+
+handler = app.resolve
