@@ -16,8 +16,8 @@ def test_a_key_from_making_to_its_end(litellm: LiteLlm) -> None:
     key = made["key"]
     info = litellm.call("keys.info", key=key)
     assert (info["key"], info["info"]["key_alias"], info["info"]["models"]) == (key, "client-key", [MODEL])
-    updated = litellm.call("keys.update", key=key, max_budget=5, models=[])
-    assert (updated["key"], updated["max_budget"], updated["models"]) == (key, 5, [])
+    updated = litellm.call("keys.update", key=key, spend=0, models=[])
+    assert (updated["key"], updated["spend"], updated["models"]) == (key, 0, [])
     listed = litellm.call("keys.list", key_alias="client-key", return_full_object=True)
     assert [row["token"] for row in listed["keys"]] == [made["token"]]
     assert litellm.call("keys.delete", keys=[key]) == {"deleted_keys": [key]}

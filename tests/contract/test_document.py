@@ -25,7 +25,15 @@ def _documented(document: Any) -> set[str]:
 
 def _is_model_path(path: str) -> bool:
     """The data plane's own paths, and the other names that clients of OpenAI's and Azure's have for them."""
-    return path.split("/")[1] in {"v1", "chat", "completions", "embeddings", "models", "engines", "openai"}
+    return path != "/v1/model/info" and path.split("/")[1] in {
+        "v1",
+        "chat",
+        "completions",
+        "embeddings",
+        "models",
+        "engines",
+        "openai",
+    }
 
 
 def test_it_is_valid(document: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ from tests.contract.conftest import World
 
 # Not the content type: API Gateway's own answers, which are of both shapes, are plain JSON.
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
+# 503 is what has to be said where no model is healthy; a stream is one text in our document, and events to schemathesis.
+EXCEPTIONS = {"/health": not_a_server_error, "stream": response_schema_conformance}
 SHORT, LONG = 2, 12
 
 
@@ -32,6 +34,7 @@ def _fuzz(schema: Any, world: World, caller: str, examples: int) -> None:
 
 def _fuzz_operation(operation: Any, world: World, caller: str, examples: int) -> None:
     turns = itertools.count()
+    checks = [check for check in CHECKS if check is not EXCEPTIONS.get(operation.path.rpartition("-")[2])]
     key = MASTER_KEY if caller == "master" else world.team_key
 
     @settings(
@@ -46,7 +49,7 @@ def _fuzz_operation(operation: Any, world: World, caller: str, examples: int) ->
     def fuzz(case: Any) -> None:
         _aim(case, world, existing=next(turns) % 2 == 1)
         case.call_and_validate(
-            base_url=world.url, headers={"authorization": f"Bearer {key}"}, checks=CHECKS, timeout=30
+            base_url=world.url, headers={"authorization": f"Bearer {key}"}, checks=checks, timeout=30
         )
 
     fuzz()

@@ -11,6 +11,7 @@ from tests.support.api import NOBODY, Answer, call, key, problem
 from tests.support.clock import FakeClock
 from tests.support.items import all_items
 from tests.support.sessions import PASSWORD, cheap_passwords, session, session_of
+from workers import offboard
 
 BASE = "/api/admin-users"
 NOON = "2026-03-01T12:00:00Z"
@@ -254,7 +255,7 @@ def test_deletion_leaves_nothing_and_frees_the_address(clock: FakeClock) -> None
 
 def test_a_deletion_that_was_interrupted_goes_on(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     from tollgate.core.errors import StoreUnavailableError
-    from tollgate.tenants.members import MemberService
+    from tollgate.tenants.users import UserRemovalService
 
     user("olga", "owner")
     vera = user("vera")
@@ -266,11 +267,17 @@ def test_a_deletion_that_was_interrupted_goes_on(clock: FakeClock, monkeypatch: 
         raise StoreUnavailableError("The data store did not answer; try again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(MemberService, "remove", fails)
-        assert send("DELETE", vera).status == 503
+        patched.setattr(UserRemovalService, "_end", fails)
+        assert send("DELETE", vera).status == 200
     assert call("GET", f"{BASE}/me", caller=who).status == 401
-    assert send("DELETE", vera).status == 200
+    assert [send(method, vera).status for method in ("GET", "DELETE")] == [404, 404]
+    assert user("vera") != vera
+    assert len(kept("membership")) == 1
+    assert offboard.handler({}, None) == {"finished": 0, "left": 0}
+    clock.advance(seconds=61)
+    assert offboard.handler({}, None) == {"finished": 1, "left": 0}
     assert kept("membership") == []
+    assert vera not in {item["user_id"] for item in kept("user")}
 
 
 def test_the_last_owner_of_an_organization_is_not_deleted(clock: FakeClock) -> None:

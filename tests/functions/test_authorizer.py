@@ -12,10 +12,12 @@ import pytest
 
 import authorizer
 from local.events import Request, authorizer_event
+from local.responses import GatewayError, GatewayResponses
 from tests.support import build
 from tests.support.api import MASTER_KEY, call
-from tests.support.environment import ROOT
+from tests.support.environment import ROOT, template
 from tests.support.items import all_items
+from tests.support.refusals import MALFORMED, NO_KEY, body, no_virtual_key, unknown
 from tollgate.auth import tokens
 from tollgate.auth.credentials import key_id_of
 from tollgate.settings import settings
@@ -23,14 +25,23 @@ from tollgate.settings import settings
 STAGE = "arn:aws:execute-api:us-east-1:123456789012:localapi00/prod/*/*"
 OWNERS = ("team_id", "team_uid", "organization_id", "organization_uid", "user_id", "user_uid")
 NOBODY = dict.fromkeys(("key_id", *OWNERS), "")
-DENIED = {
-    "principalId": "anonymous",
-    "policyDocument": {
-        "Version": "2012-10-17",
-        "Statement": [{"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": STAGE}],
-    },
-    "context": {"message": "Invalid or missing API key"},
-}
+
+
+def denied(told: tuple[str, str, str]) -> dict[str, Any]:
+    """The Deny that API Gateway's answer is filled with: the native API's words, and those of LiteLLM's clients."""
+    return {
+        "principalId": "anonymous",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": STAGE}],
+        },
+        "context": {
+            "message": "Invalid or missing API key",
+            "error_message": told[0],
+            "error_type": told[1],
+            "error_param": told[2],
+        },
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -103,27 +114,47 @@ def test_a_known_key_passes_whatever_its_state(team: str) -> None:
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
 
 
-REFUSED = [
-    {},
-    {"Authorization": ""},
-    {"Authorization": "Bearer"},
-    {"Authorization": "Bearer "},
-    {"Authorization": f"Basic {MASTER_KEY}"},
-    {"Authorization": MASTER_KEY},
-    {"Authorization": "Bearer sk-unknown"},
-    {"Authorization": f"Bearer {MASTER_KEY}x"},
-    {"Authorization": "Bearer sk-a#b"},
-    {"Authorization": f"Bearer {'x' * 5000}"},
-    {"Authorization": "Bearer sk-\xe4\xf6"},
+def test_what_models_are_looked_up_by_is_management() -> None:
+    """Also where its path begins as those of calls do."""
+    for path in ("/v1/model/info", "/model/info"):
+        assert ask(path, **{"x-litellm-api-key": MASTER_KEY})["principalId"] == "master"
+        assert ask(path, **{"x-litellm-api-key": "sk-unknown"}) == denied(unknown("sk-unknown"))
+
+
+REFUSED: list[tuple[dict[str, str], tuple[str, str, str]]] = [
+    ({}, NO_KEY),
+    ({"Authorization": ""}, NO_KEY),
+    ({"Authorization": "Bearer"}, MALFORMED),
+    ({"Authorization": "Bearer "}, MALFORMED),
+    ({"Authorization": f"Basic {MASTER_KEY}"}, MALFORMED),
+    ({"Authorization": MASTER_KEY}, MALFORMED),
+    ({"Authorization": f"Bearer {'x' * 5000}"}, MALFORMED),
+    ({"x-litellm-api-key": "sk-" + "x" * 5000}, MALFORMED),
+    ({"Authorization": "Bearer sk-unknown"}, unknown("sk-unknown", "sk-...nown")),
+    ({"Authorization": f"Bearer {MASTER_KEY}x"}, unknown(f"{MASTER_KEY}x", f"sk-...{MASTER_KEY[-3:]}x")),
+    ({"Authorization": "Bearer sk-a#b"}, unknown("sk-a#b", "sk-...-a*b")),
+    ({"Authorization": "Bearer sk-\xe4\xf6"}, unknown("sk-\xe4\xf6", "sk-...k-**")),
+    ({"Authorization": 'Bearer sk-"\\}{'}, unknown('sk-"\\}{', "sk-...****")),
+    ({"Authorization": "Bearer abcd-some-secret-wxyz"}, no_virtual_key("abcd****wxyz")),
+    ({"X-Admin-Key": '"ab\\"-some-secret-wxyz'}, no_virtual_key("*ab*****wxyz")),
+    ({"api-key": "too-short"}, no_virtual_key("****")),
 ]
+STRANGERS = [headers for headers, _ in REFUSED]
 
 
-@pytest.mark.parametrize("headers", REFUSED, ids=str)
-def test_management_denies_and_says_why(headers: dict[str, str]) -> None:
-    assert ask(**headers) == DENIED
+@pytest.mark.parametrize(("headers", "told"), REFUSED, ids=str)
+def test_management_denies_and_says_why(headers: dict[str, str], told: tuple[str, str, str]) -> None:
+    assert ask(**headers) == denied(told)
+    # API Gateway puts the context into its answer as it is.
+    context = GatewayError("ACCESS_DENIED", None, ask(**headers)["context"])
+    shown = json.loads(GatewayResponses(template.gateway_responses()).render(context, {"requestId": "r"}).body)
+    assert shown["detail"] == "Invalid or missing API key"
+    assert {"error": shown["error"]} == body(told)
 
 
-@pytest.mark.parametrize("headers", [*REFUSED, {"X-Admin-Key": MASTER_KEY}, {"x-litellm-api-key": MASTER_KEY}], ids=str)
+@pytest.mark.parametrize(
+    "headers", [*STRANGERS, {"X-Admin-Key": MASTER_KEY}, {"x-litellm-api-key": MASTER_KEY}], ids=str
+)
 def test_the_data_plane_raises_so_that_nothing_is_cached(headers: dict[str, str]) -> None:
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask("/v1/chat/completions", **headers)
@@ -148,14 +179,14 @@ def test_a_sessions_token_is_identified_everywhere(path: str) -> None:
 
 def test_a_forged_token_is_no_credential() -> None:
     forged = token(secret="another-secret-of-at-least-32-bytes")
-    assert ask(Authorization=f"Bearer {forged}") == DENIED
+    assert ask(Authorization=f"Bearer {forged}") == denied(no_virtual_key(f"{forged[:4]}****{forged[-4:]}"))
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask("/v1/chat/completions", Authorization=f"Bearer {forged}")
 
 
 def test_an_event_without_headers() -> None:
     event = authorizer_event(Request("GET", "/api/teams", "", [], "192.0.2.7", "prod")) | {"headers": None}
-    assert authorizer.handler(event, None) == DENIED
+    assert authorizer.handler(event, None) == denied(NO_KEY)
 
 
 def test_one_line_of_log_without_the_credential(team: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from local.cloud import Cloud
 from local.invoke import find_function, invoke
 from local.seed import seed_demo
 from local.settings import Settings
 from local.testing import MASTER_KEY, local_cloud
-from tests.support.environment import ROOT, other_settings
+from tests.support.environment import ROOT, other_settings, raw_items, restore
 
 EVENTS = ROOT / "events"
 EXPECTED: dict[str, Any] = json.loads((EVENTS / "expected.json").read_text())
@@ -23,17 +26,31 @@ def test_every_event_has_an_expectation_and_every_expectation_an_event() -> None
     assert sorted(EXPECTED) == FILES
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_function_answers_its_event(name: str) -> None:
-    async def run() -> Any:
-        with other_settings(), local_cloud(Settings()) as cloud:
-            try:
-                await seed_demo(cloud.gateway, MASTER_KEY)
-                function = find_function(cloud.gateway.functions, name.split(".", maxsplit=1)[0])
-                return await invoke(cloud, function, json.loads((EVENTS / name).read_text()))
-            finally:
-                await cloud.gateway.stop()
+@dataclass(frozen=True)
+class Demo:
+    """The cloud with the demo's data, which every event finds as it was made."""
 
+    cloud: Cloud
+    items: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    with other_settings(), local_cloud(Settings()) as cloud:
+        asyncio.run(seed_demo(cloud.gateway, MASTER_KEY))
+        yield Demo(cloud, raw_items())
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_function_answers_its_event(name: str, demo: Demo) -> None:
+    async def run() -> Any:
+        try:
+            function = find_function(demo.cloud.gateway.functions, name.split(".", maxsplit=1)[0])
+            return await invoke(demo.cloud, function, json.loads((EVENTS / name).read_text()))
+        finally:
+            await demo.cloud.gateway.stop()
+
+    restore(demo.items)
     answer = asyncio.run(run())
     expected = EXPECTED[name]
     if isinstance(expected, int):

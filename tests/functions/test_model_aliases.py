@@ -64,6 +64,13 @@ def target(litellm_model: str, priority: int, prices: dict[str, Any], api_base: 
         "weight": 1,
         "is_active": True,
         "api_base": api_base,
+        "base_model": None,
+        "region": None,
+        "rpm": None,
+        "tpm": None,
+        "credential_id": None,
+        "last4": "",
+        "options": {},
         "prices": prices,
     }
 

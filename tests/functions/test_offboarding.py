@@ -13,7 +13,7 @@ from tests.support import calls as recorded
 from tests.support.accounts import uid_of
 from tests.support.api import call, key, problem
 from tests.support.clock import FakeClock
-from tests.support.items import all_items, audit_events
+from tests.support.items import all_items, audit_events, kinds_left
 from tollgate.deletions import repository as deletions
 from tollgate.table.transactions import Work
 from tollgate.tenants import teardown
@@ -55,7 +55,7 @@ def busy_organization() -> str:
 
 
 def left_over() -> set[str]:
-    return {item["kind"] for item in all_items()} - KEPT
+    return kinds_left() - KEPT
 
 
 def dying(patch: pytest.MonkeyPatch, survived: int) -> None:

@@ -10,7 +10,7 @@ from tests.support import build
 from tests.support.api import REQUEST_ID, SOURCE_IP, call, key, problem
 from tests.support.budgets import NO_LIMITS, NO_SPEND
 from tests.support.clock import FakeClock
-from tests.support.items import all_items, audit_events, partition
+from tests.support.items import all_items, audit_events, kinds_left, partition
 from tollgate.auth.principal import ActorKind, Principal, Role
 from tollgate.core.errors import StoreUnavailableError
 from tollgate.organizations import repository
@@ -302,7 +302,7 @@ def _busy_organization() -> str:
 def _left_over() -> set[str]:
     """Kinds of items that a deletion must not leave."""
     kept = {"audit_event", "transaction", "access_group", "catalogue_version", "deletion"}
-    return {item["kind"] for item in all_items()} - kept
+    return kinds_left() - kept
 
 
 def test_delete_takes_all_but_the_books() -> None:

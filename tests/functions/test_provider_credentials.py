@@ -70,6 +70,7 @@ def main(credential_id: str, **changes: Any) -> dict[str, Any]:
         "options": {},
         "last4": "WXYZ",
         "is_active": True,
+        "metadata": {},
         "created_at": NOON,
         "updated_at": NOON,
     } | changes

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import build
 from tests.support.api import call, key, problem
-from tests.support.items import all_items, audit_events, organization_counts
+from tests.support.items import all_items, audit_events, kinds_left, organization_counts
 from tollgate.auth.credentials import key_id_of
 from tollgate.table.transactions import Work
 
@@ -125,7 +125,7 @@ def test_delete_takes_all_but_the_books() -> None:
         200,
         {"team_id": "acme-dev", "deleted": True, "state": "done", "keys_deleted": 2},
     )
-    assert {item["kind"] for item in all_items()} == {
+    assert kinds_left() == {
         "organization",
         "metadata",
         "audit_event",
@@ -193,7 +193,7 @@ def test_more_keys_than_a_transaction_takes_with_their_events(monkeypatch: pytes
     monkeypatch.setattr(Work, "_send", counted)
     answer = call("DELETE", "/api/teams/acme-dev", query={"force": "true"})
     assert answer.body["keys_deleted"] == len([e for e in audit_events() if e["action"] == "key.deleted"]) == 21
-    assert max(sizes) == 85
+    assert max(sizes) == 82
     assert {item["uses"] for item in all_items() if item["kind"] == "budget"} == {0}
 
 

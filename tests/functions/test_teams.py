@@ -56,6 +56,10 @@ def test_create(clock: FakeClock) -> None:
         "model_access": "listed",
         "team_member_permissions": None,
         "object_permission_id": None,
+        "member_budget_id": None,
+        "member_key_duration": None,
+        "default_member_models": [],
+        "model_aliases": {},
         "created_at": NOW,
     }
     assert organization_counts() == (1, 1, 1000)
@@ -177,6 +181,10 @@ def test_get(clock: FakeClock) -> None:
         "model_access": "listed",
         "team_member_permissions": None,
         "object_permission_id": None,
+        "member_budget_id": None,
+        "member_key_duration": None,
+        "default_member_models": [],
+        "model_aliases": {},
         "budget_mode": "job_based",
         "credits_per_dollar": 10,
         "tokens_per_credit": 10000,
@@ -250,6 +258,10 @@ def test_list(clock: FakeClock) -> None:
                 "model_access": "listed",
                 "team_member_permissions": None,
                 "object_permission_id": None,
+                "member_budget_id": None,
+                "member_key_duration": None,
+                "default_member_models": [],
+                "model_aliases": {},
                 "created_at": NOW,
             }
         ],

@@ -9,7 +9,9 @@ import pytest
 from tests.litellm.test_keys import e1, generate, generated, update
 from tests.support import build
 from tests.support.api import call, key
+from tests.support.clock import FakeClock
 from tests.support.items import put_raw, raw_items
+from tollgate.teams.permissions import GRANTABLE
 
 MEMBER_REFUSED = (
     "Team member does not have permissions for endpoint: {route}. "
@@ -171,6 +173,44 @@ def test_who_only_looks_on_makes_nothing() -> None:
     assert call("GET", "/key/info", query={"key": given["token"]}, caller=of("dora")).status == 200
 
 
+def test_an_old_string_stands_for_its_key_for_a_while(clock: FakeClock) -> None:
+    """Through every change of its string; it is no name of a key, and cannot be taken by another."""
+    first = generate(user_id="ana", key_alias="mine")["key"]
+    second = call("POST", "/key/regenerate", {"key": first, "grace_period": "2h"}).body["key"]
+    third = call("POST", "/key/regenerate", {"key": second, "grace_period": "1h"}).body
+    for string in (first, second, third["key"]):
+        shown = call("GET", "/key/info", caller=key(string))
+        assert (shown.status, shown.body["key"]) == (200, third["token"])
+    assert call("GET", "/key/info", query={"key": first}).status == 404
+    assert call("POST", "/key/delete", {"keys": [first]}).status == 404
+    assert call("POST", "/v2/key/info", {"keys": [first, second]}).body == {"key": [], "info": []}
+    assert generated(key=first).status == 400
+    clock.advance(hours=1)
+    assert [call("GET", "/key/info", caller=key(string)).status for string in (first, second)] == [401, 401]
+    assert call("GET", "/key/info", caller=key(third["key"])).status == 200
+
+
+def test_an_old_string_dies_with_its_key() -> None:
+    old = generate(user_id="ana")["key"]
+    new = call("POST", "/key/regenerate", {"key": old, "grace_period": "30d"}).body["token"]
+    assert update(new, blocked=True).status == 200
+    assert call("GET", "/key/info", caller=key(old)).status == 401
+    assert update(new, blocked=False).status == 200
+    assert call("GET", "/key/info", caller=key(old)).status == 200
+    assert call("POST", "/key/delete", {"keys": [new]}).status == 200
+    assert call("GET", "/key/info", caller=key(old)).status == 401
+
+
+@pytest.mark.parametrize("period", ["soon", "0d", "-1", "999999999d"])
+def test_a_while_is_a_duration(period: str) -> None:
+    row = generate()
+    refused = call("POST", "/key/regenerate", {"key": row["key"], "grace_period": period})
+    message = str({"error": f"Invalid grace_period '{period}'. Use a format like '1h', '24h', '7d', or '30d'."})
+    assert (refused.status, refused.body["error"]["param"]) == (400, "grace_period")
+    assert refused.body["error"]["message"] == message
+    assert call("GET", "/key/info", query={"key": row["token"]}).status == 200
+
+
 def test_a_teams_own_key_sees_itself() -> None:
     row = generate(team_id="acme-dev")
     sister = generate(team_id="acme-dev")
@@ -193,3 +233,135 @@ def test_a_kind_of_key_reaches_its_routes(key_type: str, *, allowed: bool) -> No
     )
     assert (answer.status, answer.body) == (403, e1(message, "auth_error", "None", 403))
     assert call("GET", "/api/teams/acme-dev", caller=key(row["key"])).status == 403
+
+
+def permit(*routes: str) -> None:
+    body = {"team_id": "acme-dev", "team_member_permissions": list(routes)}
+    assert call("POST", "/team/permissions_update", body).status == 200
+
+
+def refused(route: str, *granted: str) -> tuple[int, Any]:
+    allowed = ["/key/info", "/key/health", *granted]
+    message = (
+        f"Team member does not have permissions for endpoint: {route}. "
+        f"You only have access to the following endpoints: {allowed} for team acme-dev."
+    )
+    return 401, e1(message, "team_member_permission_error", route, 401)
+
+
+# What a member sends to use a route on a key of his team.
+_USES: dict[str, tuple[str, dict[str, Any]]] = {
+    "/key/update": ("/key/update", {"key": "{key}", "tags": ["a"]}),
+    "/key/delete": ("/key/delete", {"keys": ["{key}"]}),
+    "/key/regenerate": ("/key/{key}/regenerate", {}),
+    "/key/block": ("/key/block", {"key": "{key}"}),
+    "/key/unblock": ("/key/unblock", {"key": "{key}"}),
+    "/key/generate": ("/key/generate", {"team_id": "acme-dev"}),
+    "/key/service-account/generate": ("/key/service-account/generate", {"team_id": "acme-dev", "key_alias": "ci"}),
+}
+
+
+def use(route: str, token: str, caller: dict[str, str]) -> Any:
+    path, body = _USES[route]
+    filled = {name: token if value == "{key}" else value for name, value in body.items()}
+    filled |= {"keys": [token]} if "keys" in body else {}
+    return call("POST", path.replace("{key}", token), filled, caller=caller)
+
+
+@pytest.mark.parametrize("granted", _USES)
+def test_a_member_may_what_his_team_grants_and_nothing_else(granted: str) -> None:
+    """Values that mean nothing are kept and open nothing."""
+    token = generate(team_id="acme-dev")["token"]
+    caller = of("ana")
+    permit(granted, "/team/new", "/nonsense")
+    for route in _USES:
+        if route != granted:
+            answer = use(route, token, caller)
+            assert (answer.status, answer.body) == refused(route, granted)
+    answer = use(granted, token, caller)
+    assert answer.status == 200, answer.text
+    if granted.endswith("generate"):
+        owner = "ana" if granted == "/key/generate" else None
+        assert (answer.body["team_id"], answer.body["user_id"]) == ("acme-dev", owner)
+
+
+def test_a_pattern_grants_what_it_stands_for() -> None:
+    token = generate(team_id="acme-dev")["token"]
+    permit("/key/{key_id}/regenerate")
+    caller = of("ana")
+    assert use("/key/regenerate", token, caller).status == 200
+    token = generate(team_id="acme-dev")["token"]
+    answer = call("POST", "/key/regenerate", {"key": token, "max_budget": 9}, caller=caller)
+    assert (answer.status, answer.body) == refused("/key/update", "/key/regenerate")
+
+
+def test_a_permitted_member_goes_no_further() -> None:
+    """Neither for others, nor past what is not granted, nor out of the team."""
+    build.team("acme-ops")
+    build.member("team-member", "acme-ops", "ana")
+    permit("/key/update", "/key/generate")
+    token = generate(team_id="acme-dev", user_id="tess")["token"]
+    caller = of("ana")
+    other = generated(caller, team_id="acme-dev", user_id="tess")
+    message = "{'error': 'User can only create keys for themselves. Got user_id=tess, Your ID=ana'}"
+    assert (other.status, other.body) == (403, e1(message, "internal_server_error", None, 403))
+    blocked = update(token, caller, blocked=True)
+    assert (blocked.status, blocked.body) == refused("/key/block", "/key/generate", "/key/update")
+    moved = update(token, caller, team_id="acme-ops")
+    assert (moved.status, moved.body["error"]["type"]) == (401, "team_member_permission_error")
+    assert update(token, caller, user_id="ana").status == 403
+    assert update(token, caller, organization_id="org_other").status == 403
+    ben = update(token, of("ben"), tags=["a"])
+    assert (ben.status, ben.body["error"]["message"]) == (
+        403,
+        "You are not allowed to change this key. Your role=internal_user",
+    )
+
+
+def test_what_permissions_are_there() -> None:
+    shown = call("GET", "/team/permissions_list", query={"team_id": "acme-dev"}).body
+    assert shown == {
+        "team_id": "acme-dev",
+        "team_member_permissions": [],
+        "all_available_permissions": ["/key/info", "/key/health", *GRANTABLE],
+    }
+
+
+def test_members_list_what_their_team_shows_them() -> None:
+    service = generate(team_id="acme-dev", key_alias="ci")["token"]
+    others = generate(team_id="acme-dev", user_id="tess", key_alias="hers")["token"]
+    own = generate(team_id="acme-dev", user_id="ana", key_alias="mine")["token"]
+    ana = key(generate(user_id="ana")["key"])
+    by_team = {"team_id": "acme-dev"}
+    for path in ("/key/list", "/key/aliases"):
+        denied = call("GET", path, query=by_team, caller=ana)
+        message = "You are not authorized to check this team's keys"
+        assert (denied.status, denied.body) == (403, e1(message, "bad_request_error", "None", 403))
+    seen = call("GET", "/key/list", query={"include_team_keys": "true"}, caller=ana).body["keys"]
+    assert {service, own} <= set(seen)
+    assert others not in seen
+    permit("/key/list", "/key/aliases")
+    assert set(call("GET", "/key/list", query=by_team, caller=ana).body["keys"]) >= {service, others, own}
+    assert call("GET", "/key/aliases", query=by_team, caller=ana).body["aliases"] == ["ci", "hers", "mine"]
+    assert others in call("GET", "/key/list", query={"include_team_keys": "true"}, caller=ana).body["keys"]
+    assert call("GET", "/key/list", query=by_team, caller=of("ben")).status == 403
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"max_budget": 8, "temp_budget_increase": 3, "temp_budget_expiry": "2099-01-01T00:00:00Z"}, 400),
+        ({"budget_id": "large"}, 400),
+        ({"budget_id": "large", "max_budget": 9}, 200),
+        ({"metadata": {"max_budget_alert_emails": ["a@b.example"]}}, 403),
+        ({"allowed_routes": []}, 403),
+        ({"aliases": {"a": "b"}}, 200),
+    ],
+)
+def test_what_nobody_but_the_platform_raises_of_his_own(fields: dict[str, Any], status: int) -> None:
+    build.budget("user", "ana", max_budget=10)
+    build.budget("shared", "large", max_budget=1000)
+    caller = of("ana")
+    own = generate(caller, key_type="management")
+    answer = update(own["token"], caller, **fields)
+    assert answer.status == status, answer.text

@@ -194,6 +194,7 @@ def test_a_native_organization_is_whole_here(clock: FakeClock) -> None:
         "router_settings": None,
         "access_group_ids": None,
         "default_team_member_models": None,
+        "model_aliases": {},
         "policies": None,
         "object_permission": None,
         "object_permission_id": None,
@@ -360,8 +361,7 @@ def test_what_is_refused(method: str, path: str, body: dict[str, Any], status: i
     ("fields", "location"),
     [
         ({}, ["organization_alias"]),
-        ({"organization_alias": "A", "max_budget": -1}, ["max_budget"]),
-        ({"organization_alias": "A", "budget_duration": "2 weeks"}, ["budget_duration"]),
+        ({"organization_alias": "A", "rpm_limit": -1}, ["rpm_limit"]),
         ({"organization_alias": "A", "organization_id": "a\nb"}, ["organization_id"]),
     ],
 )

@@ -45,6 +45,40 @@ def roles() -> list[tuple[str, str]]:
     return sorted((member["user_id"], member["role"]) for member in shown)
 
 
+def deleted(**query: str) -> Any:
+    return done(call("GET", "/v2/team/list", query={"status": "deleted"} | query))
+
+
+def test_deleted_teams_stay_as_they_were() -> None:
+    """For the platform only; what is purged leaves nothing."""
+    fields = {"team_alias": "Blue", "models": ["fast"], "max_budget": 5, "metadata": {"a": 1}}
+    for team_id in ("blue", "red", "purged"):
+        done(call("POST", "/team/new", {"team_id": team_id, "organization_id": "org_acme"} | fields))
+    row = done(call("GET", "/v2/team/list", query={"team_id": "blue"}))["teams"][0]
+    done(call("POST", "/team/delete", {"team_ids": ["blue"]}))
+    done(call("POST", "/team/delete", {"team_ids": ["red"]}))
+    done(call("DELETE", "/api/teams/purged", query={"force": "true", "purge": "true"}))
+    shown = deleted(team_id="blue")
+    (copy,) = shown.pop("teams")
+    assert shown == {"total": 1, "page": 1, "page_size": 10, "total_pages": 1}
+    assert copy | {"updated_at": row["updated_at"]} == row
+    assert [team["team_id"] for team in deleted()["teams"]] == ["red", "blue"]
+    assert [team["team_id"] for team in deleted(search="BLU", sort_by="team_id")["teams"]] == ["blue", "red"]
+    assert deleted(organization_id="org_other")["total"] == 0
+    new = done(call("POST", "/team/new", {"team_id": "blue", "metadata": {"b": 2}}))
+    assert deleted(team_id="blue")["teams"][0]["metadata"] == {"a": 1} != new["metadata"]
+    refused = call("GET", "/v2/team/list", query={"status": "deleted"}, caller=team_admin())
+    message = "Only admin users can query deleted teams. Your user role=internal_user"
+    assert (refused.status, refused.body) == (401, {"detail": {"error": message}})
+
+
+def plain_info() -> dict[str, Any]:
+    """The team's row as ``/team/info`` has it, but for what only that shows."""
+    shown: dict[str, Any] = done(call("GET", "/team/info", query=TEAM))["team_info"]
+    assert shown.pop("team_member_budget_table") is None
+    return shown
+
+
 def team_admin(user_id: str = "tom") -> dict[str, str]:
     build.user(user_id)
     build.member("team-member", "acme-dev", user_id, role="team_admin")
@@ -60,7 +94,7 @@ def test_a_member_with_a_budget() -> None:
     }
     row = done(call("POST", "/team/member_add", body))
     (user,), (membership,) = row.pop("updated_users"), row.pop("updated_team_memberships")
-    assert row == done(call("GET", "/team/info", query=TEAM))["team_info"]
+    assert row == plain_info()
     assert row["members_with_roles"] == [{"role": "user", "user_id": "Ana 1", "user_email": None}]
     assert (user["user_id"], user["user_role"]) == ("Ana 1", "internal_user")
     table = membership.pop("litellm_budget_table")
@@ -179,7 +213,7 @@ def test_many_at_once_each_with_his_result() -> None:
         "total_requested": 2,
         "successful_additions": 1,
         "failed_additions": 1,
-        "updated_team": done(call("GET", "/team/info", query=TEAM))["team_info"],
+        "updated_team": plain_info(),
     }
     for wanted in ([], members * 251):
         refused = call("POST", "/team/bulk_member_add", TEAM | {"members": wanted})
@@ -206,7 +240,7 @@ def test_the_list_has_everything_by_alias(team: str) -> None:
     (row,) = done(call("GET", "/team/list", query={"user_id": "ana"}))
     (own_key,), (membership,) = row.pop("keys"), row.pop("team_memberships")
     assert (own_key["team_id"], membership["user_id"]) == ("acme-dev", "ana")
-    assert row == done(call("GET", "/team/info", query=TEAM))["team_info"]
+    assert row == plain_info()
 
 
 @pytest.mark.parametrize("path", ["/team/list", "/v2/team/list"])

@@ -12,6 +12,7 @@ from local.testing import serving
 from proxy.app import app
 from tests.proxy.plane import Plane
 from tests.support import build, items, upstream
+from tests.support.profiles import PROFILES, profile
 from tests.support.proxy import forget_catalogues
 from tests.support.upstream import FakeProvider
 
@@ -55,3 +56,10 @@ def team(plane: Plane, snapshot: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = snapshot["made"]
     plane.key = made["virtual_key"]
     return made
+
+
+@pytest.fixture(params=PROFILES)
+def compat(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each profile of the dialect in its turn."""
+    with profile(request.param) as name:
+        yield name

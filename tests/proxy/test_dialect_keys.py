@@ -9,7 +9,7 @@ import pytest
 from tests.proxy.plane import MODEL, Plane, error
 from tests.support import build
 from tests.support.api import call
-from tests.support.upstream import answer, usage
+from tests.support.upstream import answer, eventually, usage
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_key_limited_to_other_routes_calls_nothing(ready: Plane, allowed: list
         f"Virtual key is not allowed to call this route. Only allowed to call routes: {allowed}. "
         "Tried to call route: /v1/chat/completions"
     )
-    assert (refused.status_code, refused.json()) == (403, error(403, "auth_error", message))
+    assert (refused.status_code, refused.json()) == (403, error(403, "auth_error", message, param="None"))
     assert ready.provider.calls == []
     job = ready.client.post(
         "/api/jobs/create-and-call",
@@ -92,6 +92,28 @@ def test_the_next_call_follows_a_change(ready: Plane) -> None:
     assert ready.chat().status_code == 200
     call("POST", "/key/delete", {"keys": [new["token"]]})
     assert ready.chat().status_code == 401
+
+
+def test_an_old_string_calls_for_a_while(ready: Plane) -> None:
+    """With the budget, the limits and the records of the key that it stands for."""
+    row = key_of(ready, team_id="acme-dev", max_budget=0.05)
+    assert ready.chat(max_tokens=10).status_code == 200
+    new = call("POST", "/key/regenerate", {"key": row["key"], "grace_period": "1h"}).body
+    assert ready.chat(max_tokens=10).status_code == 200
+    assert [record["key_id"] for record in ready.books().records] == [row["token"], new["token"]]
+    assert call("GET", "/key/info", query={"key": new["token"]}).body["info"]["spend"] == 0.003
+    call("POST", "/key/update", {"key": new["token"], "max_budget": 0.003})
+    refused = ready.chat(max_tokens=10)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (422, "budget_exceeded")
+    call("POST", "/key/block", {"key": new["token"]})
+    assert ready.chat().status_code == 401
+
+
+def test_an_old_string_ends(ready: Plane) -> None:
+    row = key_of(ready, team_id="acme-dev")
+    call("POST", "/key/regenerate", {"key": row["key"], "grace_period": "1s"})
+    assert eventually(lambda: ready.chat().status_code == 401)
+    assert ready.chat().json()["error"]["type"] == "token_not_found_in_db"
 
 
 def test_an_organizations_key_dies_with_it(ready: Plane) -> None:

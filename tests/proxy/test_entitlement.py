@@ -14,10 +14,9 @@ from tests.support import build
 from tests.support.api import call
 from tests.support.environment import engine, template
 from tests.support.items import all_items
+from tests.support.refusals import MALFORMED, NO_KEY, body, expired, no_virtual_key, unknown, without_times
 from tests.support.upstream import answer, usage
 from tollgate.aws.dynamodb import DynamoDB
-
-UNKNOWN = error(401, "token_not_found_in_db", "Invalid or missing API key")
 
 
 @pytest.fixture
@@ -41,26 +40,35 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def _refused(plane: Plane) -> tuple[int, Any]:
-    """Every route answers the same."""
+    """Every route answers the same, at its time."""
     answers = [plane.chat(), plane.chat(stream=True), plane.get("/models"), plane.get("/models/fast")]
-    (one,) = {(response.status_code, response.text) for response in answers}
+    (one,) = {(response.status_code, without_times(response.text)) for response in answers}
     assert plane.provider.calls == []
     return one[0], json.loads(one[1])
 
 
 @pytest.mark.parametrize(
-    "authorization", [None, "", "Bearer", "Basic dTpw", "sk-without-a-scheme", f"Bearer {'x' * 2000}"]
+    ("authorization", "told"),
+    [
+        (None, NO_KEY),
+        ("", NO_KEY),
+        ("Bearer", MALFORMED),
+        ("Basic dTpw", MALFORMED),
+        ("sk-without-a-scheme", MALFORMED),
+        (f"Bearer {'x' * 2000}", MALFORMED),
+        ("Bearer abcd-no-virtual-key-wxyz", no_virtual_key("abcd****wxyz")),
+    ],
 )
-def test_no_or_malformed_credential(ready: Plane, authorization: str | None) -> None:
+def test_no_or_malformed_credential(ready: Plane, authorization: str | None, told: tuple[str, str, str]) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
     response = ready.client.post("/v1/chat/completions", json=question(), headers=headers)
-    assert (response.status_code, response.json()) == (401, error(401, "auth_error", "Invalid or missing API key"))
+    assert (response.status_code, response.json()) == (401, body(told))
     assert ready.client.get(f"/v1/models?key={ready.key}").status_code == 401
 
 
 def test_an_unknown_key(ready: Plane) -> None:
     ready.key = "sk-0123456789abcdef0123456789abcdef"
-    assert _refused(ready) == (401, UNKNOWN)
+    assert _refused(ready) == (401, body(unknown(ready.key)))
 
 
 def test_blanks_around_a_key_are_trimmed(ready: Plane) -> None:
@@ -71,10 +79,6 @@ def test_blanks_around_a_key_are_trimmed(ready: Plane) -> None:
 @pytest.mark.parametrize(
     ("act", "status", "kind", "message"),
     [
-        (lambda: change("key", status="revoked"), 401, "token_not_found_in_db", "Invalid or missing API key"),
-        (lambda: change("team", deleting=True), 401, "token_not_found_in_db", "Invalid or missing API key"),
-        (lambda: change("organization", deleting=True), 401, "token_not_found_in_db", "Invalid or missing API key"),
-        (lambda: change("key", expires_at="2020-01-01T00:00:00.000000Z"), 401, "expired_key", "API key has expired"),
         (lambda: change("key", blocked=True), 401, "auth_error", "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin."),
         (lambda: change("team", blocked=True), 401, "auth_error", "Authentication Error, Team=acme-dev is blocked. Update via `/team/unblock` if you're an admin."),
         (lambda: change("organization", blocked=True), 401, "auth_error", "Authentication Error, Organization=org_acme is blocked. Update via `/organization/unblock` if you're an admin."),
@@ -85,7 +89,23 @@ def test_blanks_around_a_key_are_trimmed(ready: Plane) -> None:
 )  # fmt: skip
 def test_who_may_not(ready: Plane, act: Callable[[], Any], status: int, kind: str, message: str) -> None:
     act()
-    assert _refused(ready) == (status, error(status, kind, message))
+    param = "None" if kind == "auth_error" else None
+    assert _refused(ready) == (status, error(status, kind, message, param=param))
+    assert ready.books().records == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "told"),
+    [
+        ("key", {"status": "revoked"}, unknown),
+        ("team", {"deleting": True}, unknown),
+        ("organization", {"deleting": True}, unknown),
+        ("key", {"expires_at": "2020-01-01T00:00:00.000000Z"}, expired),
+    ],
+)
+def test_whose_key_is_none_any_more(ready: Plane, kind: str, attributes: dict[str, Any], told: Any) -> None:
+    change(kind, **attributes)
+    assert _refused(ready) == (401, body(told(ready.key)))
     assert ready.books().records == []
 
 
@@ -110,7 +130,7 @@ def test_a_team_deleted_and_made_again_does_not_know_the_old_key(ready: Plane) -
     ready.team()
     new = ready.key
     ready.key = old
-    assert _refused(ready) == (401, UNKNOWN)
+    assert _refused(ready) == (401, body(unknown(ready.key)))
     # Even where the old key's item was left behind.
     (item,) = before.values()
     engine.client("dynamodb").put_item(
@@ -121,7 +141,7 @@ def test_a_team_deleted_and_made_again_does_not_know_the_old_key(ready: Plane) -
             if isinstance(value, str | bool)
         },
     )
-    assert _refused(ready) == (401, UNKNOWN)
+    assert _refused(ready) == (401, body(unknown(ready.key)))
     ready.key = new
     assert ready.chat().status_code == 200
 
@@ -203,10 +223,19 @@ def test_a_refused_key_costs_one_read(ready: Plane, operations: Iterator[list[st
     assert asked == ["BatchGetItem"]
 
 
+def test_who_only_looks_on_calls_nothing(ready: Plane) -> None:
+    """By a key in a team neither (decisions, section 6)."""
+    viewer = build.admin_user("vera@example.com")["user_id"]
+    for fields in ({}, {"team_id": "acme-dev"}):
+        ready.key = call("POST", "/key/generate", fields | {"user_id": viewer}).body["key"]
+        message = "user not allowed to access this OpenAI routes, role= proxy_admin_viewer"
+        assert _refused(ready) == (403, error(403, "auth_error", message, param="None"))
+
+
 def test_a_user_who_is_gone_takes_his_keys_along(ready: Plane) -> None:
-    user_id = build.admin_user("vera@example.com")["user_id"]
+    user_id = build.admin_user("adam@example.com", role="admin")["user_id"]
     ready.key = build.issued_key(user_id=user_id)["virtual_key"]
     assert ready.chat().status_code == 200
     assert call("DELETE", f"/api/admin-users/{user_id}").status == 200
     refused = ready.chat()
-    assert (refused.status_code, refused.json()) == (401, UNKNOWN)
+    assert (refused.status_code, refused.json()) == (401, body(unknown(ready.key)))

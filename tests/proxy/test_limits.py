@@ -22,7 +22,7 @@ COST = strip(cost(100, 50))
 FIELDS: dict[str, Any] = {"max_tokens": 50, "user": "customer-1", "metadata": {"tags": ["blue"]}}
 # Each scope, and what its budget's refusal calls it.
 SCOPES = {
-    "key": "Key={label} ",
+    "key": "Key={label} ({label}) ",
     "team": "Team=acme-dev ",
     "organization": "Organization=org_acme ",
     "team-member": "User=jo in Team=acme-dev ",

@@ -34,6 +34,14 @@ def alias(name: str = "fast", litellm_model: str = "openai/gpt-4o-mini", **field
     return _made("/api/model-aliases/create", {"alias": name, "litellm_model": litellm_model} | fields)
 
 
+def model(
+    model_name: str = "fast", litellm_model: str = "openai/gpt-4o-mini", *, model_info: Any = None, **params: Any
+) -> dict[str, Any]:
+    """A model made by the other dialect: its row; ``params`` are ``litellm_params``."""
+    request = {"model_name": model_name, "litellm_params": {"model": litellm_model, **params}}
+    return _made("/model/new", request | {"model_info": model_info or {}})
+
+
 def access_group(group_name: str = "acme-models", **fields: Any) -> dict[str, Any]:
     """A created access group."""
     return _made("/api/model-access-groups/create", {"group_name": group_name} | fields)

@@ -1,6 +1,6 @@
 """`make docs`: the parts of the documentation that are made from code.
 
-docs/errors.md and docs/permissions.md have a head that people write, down to ``MARK``; what follows it is written
+docs/errors.md, docs/permissions.md and docs/litellm-roles.md have a head that people write, down to ``MARK``; what follows it is written
 here. A test fails when a page is not what the code gives.
 """
 
@@ -23,6 +23,9 @@ sys.path += [str(ROOT / "functions"), str(ROOT / "layers/shared")]
 
 from tests.support.api import FUNCTIONS, ROUTES  # noqa: E402
 from tests.support.environment import template  # noqa: E402
+from tests.support.litellm_roles import CALLERS, EACH_REFUSED  # noqa: E402
+from tests.support.litellm_roles import ROWS as LITELLM_ROLES  # noqa: E402
+from tests.support.requests import dialect_endpoints  # noqa: E402
 from tollgate.auth.policy import GRANTS, Action  # noqa: E402
 from tollgate.auth.principal import Role  # noqa: E402
 from tollgate.core import errors  # noqa: E402
@@ -49,6 +52,10 @@ WHEN = {
     "conflict": "somebody else changed the same thing at the same time, several times in a row; send it again",
     "context_length_exceeded": "`local/echo`: the prompt is longer than the model's context window",
     "credential_exists": "the owner has a provider credential of that name already",
+    "credential_in_use": "a model names the provider credential",
+    "customer_blocked": "the end user whom `user` names is blocked",
+    "customer_exists": "a customer of that id is known already",
+    "customer_model_access_denied": "the customer's own list does not have the model; `available_models` shows what there is",
     "email_exists": "a user has that e-mail address",
     "expired_key": "the key has expired",
     "forbidden": "the caller's role does not allow it, or the team is another one of his own organization",
@@ -74,6 +81,8 @@ WHEN = {
     "key_exists": "the `key` that the client has chosen is taken",
     "member_exists": "the user is a member already",
     "model_access_denied": "the caller may not use the model",
+    "max_input_tokens_exceeded": "a request has more input tokens than its user may send",
+    "model_region_denied": "no target of the model is in the region that the user or the customer is kept to",
     "model_inactive": "the model is switched off, or all its targets are; `available_models` shows what there is",
     "model_not_found": "no alias has that name",
     "no_organization": "the team has no organization to exchange credits with",
@@ -92,6 +101,7 @@ WHEN = {
     "provider_request_error": "the provider refused the request itself: its own status, type and message",
     "provider_timeout": "the provider did not answer in time; after all targets",
     "provider_unavailable": "the provider could not be reached, failed, or broke off; after all targets",
+    "role_not_allowed": "the key's user is a viewer of the platform, who calls no models",
     "rate_limited": "refused for the moment; `Retry-After` says for how long",
     "refused_request": "well-formed, but it means nothing here",
     "request_too_large": "the body has more than 5 MB",
@@ -101,6 +111,7 @@ WHEN = {
     "team_active": "an active team is deleted only with `force=true`",
     "team_blocked": "the team is blocked",
     "budget_exists": "a shared budget of that id exists already",
+    "team_too_large": "the team has more keys and members than can be moved to another organization at once",
     "team_exists": "a team of that id exists already",
     "team_model_access_denied": "the team's lists do not have the model; `available_models` shows what there is",
     "route_not_allowed": "the key is limited to other routes (`allowed_routes`)",
@@ -116,6 +127,7 @@ WHEN = {
     "unknown_provider": "there is no provider of that name",
     "unknown_user": "there is no user of that id, or none whom the caller may name",
     "user_blocked": "the user who logs in, or whose key it is, was deactivated",
+    "sso_user_id_exists": "a user has that id of the identity provider",
     "user_exists": "a user of that id exists already",
     "wrong_state": "not in this state, such as pausing a suspended team",
 }
@@ -167,6 +179,31 @@ def permissions_page() -> str:
         + "\n## Endpoint and action\n\n"
         + _table(["endpoint", "action"], endpoints)
     )
+
+
+def litellm_roles_page() -> str:
+    """Every route of the dialect by every kind of caller; paths that one function answers are one row."""
+    paths: dict[str, list[str]] = {}
+    functions = {str(one): one.function for one in dialect_endpoints()}
+    for endpoint, function in functions.items():
+        paths.setdefault(function, []).append(endpoint)
+    rows = [
+        [
+            ", ".join(
+                f"`{name}`" for name in [row.route, *(one for one in paths[functions[row.route]] if one != row.route)]
+            ),
+            row.what,
+            *(_outcome(status) for status in row.expected()),
+        ]
+        for row in LITELLM_ROLES
+    ]
+    return "\n\n## Route and caller\n\n" + _table(["route", "what", *CALLERS], rows)
+
+
+def _outcome(status: int) -> str:
+    if status == EACH_REFUSED:
+        return "each refused"
+    return "yes" if status < 400 else str(status)
 
 
 def codes() -> list[Code]:
@@ -289,7 +326,8 @@ def _gateway_row(kind: str, text: str) -> list[str]:
     body = json.loads(quoted)
     detail = re.sub(r"\$context\.authorizer\.message", "the authorizer's words", body["detail"])
     detail = detail.replace("$context.requestId", "{request id}")
-    return [kind, str(body["status"]), f"`{body['code']}`", f"`{body['error']['type']}`", detail]
+    told = body["error"]["type"].replace("$context.authorizer.error_type", "auth_error`, `token_not_found_in_db")
+    return [kind, str(body["status"]), f"`{body['code']}`", f"`{told}`", detail]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -305,7 +343,7 @@ def _head(path: Path) -> str:
     return head + mark
 
 
-PAGES = {"errors.md": errors_page, "permissions.md": permissions_page}
+PAGES = {"errors.md": errors_page, "permissions.md": permissions_page, "litellm-roles.md": litellm_roles_page}
 
 if __name__ == "__main__":
     main()

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from moto.dynamodb.models.dynamo_type import DynamoType
+
 from local.engine import LOCK
 from local.template import Template
 from local.testing import MASTER_KEY, process_engine
@@ -88,6 +90,25 @@ def raw_items() -> list[dict[str, Any]]:
             return [item.to_json()["Attributes"] for item in _table.all_items()]
     pages = _client.get_paginator("scan").paginate(TableName=TABLE)
     return [item for page in pages for item in page["Items"]]
+
+
+def restore(items: list[dict[str, Any]]) -> None:
+    """Puts the table back to what ``raw_items`` once gave; writes what is different only, which moto takes long for."""
+    if _table is None:
+        empty_table()
+        put_raw(items)
+        return
+    wanted = {_place(item): item for item in items}
+    found = {_place(item): item for item in raw_items()}
+    with LOCK:
+        _table.set_stream_specification(_table.stream_specification)
+        for pk, sk in found.keys() - wanted.keys():
+            _table.delete_item(DynamoType({"S": pk}), DynamoType({"S": sk}))
+    put_raw([item for place, item in wanted.items() if found.get(place) != item])
+
+
+def _place(item: dict[str, Any]) -> tuple[str, str]:
+    return item["PK"]["S"], item["SK"]["S"]
 
 
 def put_raw(items: list[dict[str, Any]]) -> None:

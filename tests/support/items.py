@@ -7,6 +7,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from tests.support.environment import put_raw, raw_items
+from tollgate.table import keys
 
 _plain = TypeDeserializer()
 
@@ -14,6 +15,22 @@ _plain = TypeDeserializer()
 def all_items() -> list[dict[str, Any]]:
     """Every item of the table, as plain Python values."""
     return [{name: _plain.deserialize(value) for name, value in item.items()} for item in raw_items()]
+
+
+def kinds_left() -> set[str]:
+    """The kinds of all items, without the copies of what was deleted, and without the totals of lists whose owner is
+    there: the platform, or who is not deleted.
+    """
+    found = all_items()
+    owners = {item["uid"] for item in found if item["kind"] in {"organization", "team"}} | {keys.NO_ORGANIZATION}
+    platform = {keys.total(name) for name in (keys.KEYS, keys.REVOKED_KEYS, keys.TEAMS, keys.USERS)}
+
+    def is_kept(item: dict[str, Any]) -> bool:
+        own = item["PK"] in platform or any(uid in item["PK"] for uid in owners)
+        is_copy = item["PK"].startswith(keys.deletion("")) and item["SK"] in {keys.ARCHIVE, keys.METADATA}
+        return is_copy or (item["kind"] == "total" and own)
+
+    return {item["kind"] for item in found if not is_kept(item)}
 
 
 def organization_counts() -> tuple[int, int, int]:

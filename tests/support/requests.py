@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support import build
 from tests.support.api import FUNCTIONS, ROUTES, call
-from tests.support.environment import empty_table
+from tests.support.environment import empty_table, restore
 from tests.support.items import put_raw, raw_items
 from tollgate.core import ids
+from tollgate.core.errors import AlreadyExistsError
 from tollgate.table import keys
 
 CANARY = "sk-canary-3f1b9c"
@@ -40,8 +42,11 @@ UNKNOWN = {
     "organization_uid": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "team_uid": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "job_id": "019283f1-7a00-7000-8000-00000000beef",
+    "audit_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "user_id": "no-user",
     "key": "0" * 64,
+    "model_id": "no-model",
+    "credential_name": "no-credential",
 }
 
 
@@ -92,10 +97,10 @@ class World:
 
     def build(self) -> None:
         """Makes the world, through the API the first time and from memory after that."""
-        empty_table()
         if self.items:
-            put_raw(self.items)
+            restore(self.items)
         else:
+            empty_table()
             self._create()
             self.items = raw_items()
         self.dirty = False
@@ -105,6 +110,7 @@ class World:
         build.organization("org_other", object_permission={"vector_stores": ["docs"]})
         build.alias("fast")
         build.access_group("acme-models", model_aliases=["fast"])
+        build.model("smart", "openai/gpt-4o", model_info={"id": "known-model"})
         self.team_key = build.team("acme-dev", access_groups=["acme-models"], credits_allocated=100)["virtual_key"]
         self.sister_key = build.team("acme-prod", model_groups=["fast"])["virtual_key"]
         self.foreign_key = build.team("other-dev", "org_other")["virtual_key"]
@@ -112,7 +118,7 @@ class World:
         build.budget("customer", "end-user-7", rpm_limit=10)
         build.budget("tag", "batch", max_budget=20)
         build.budget("platform", "platform", rpm_limit=100_000)
-        build.user("ana", email="ana@example.com")
+        build.user("ana", email="ana@example.com", sso_user_id="sso-ana")
         build.member("team-member", "acme-dev", "ana")
         build.member("organization-member", "org_acme", "ana", role="org_owner")
         credential = build.provider_credential(organization_id="org_acme", api_key=CANARY)
@@ -142,7 +148,10 @@ class World:
             "rule_id": rule["rule_id"],
             "webhook_id": build.webhook(team_id="acme-dev", auth_header=CANARY)["webhook_id"],
             "job_id": build.job("acme-dev")["job_id"],
+            "audit_id": call("GET", "/api/audit-logs").body["audit_logs"][0]["audit_id"],
             "user_id": build.admin_user("vera@example.com", password=CANARY)["user_id"],
+            "model_id": "known-model",
+            "credential_name": "known-credential",
         }
 
     def changed(self) -> bool:
@@ -210,6 +219,14 @@ _LIMITS = {
     "temp_budget_expiry": "2099-01-01T00:00:00Z",
     "budget_id": "starter",
 }
+
+
+def _join_team() -> None:
+    """The user whom paths name becomes a member of the team."""
+    users = call("GET", "/api/admin-users").body["users"]
+    with suppress(AlreadyExistsError):
+        build.member("team-member", "acme-dev", users[0]["user_id"])
+
 
 REQUESTS: dict[str, Valid] = {
     "CreateOrganization": Valid(
@@ -530,10 +547,34 @@ REQUESTS: dict[str, Valid] = {
     "DeleteWebhook": Valid(),
     "GetArchivedOrganizationUsage": Valid(query={"period": "all"}),
     "GetArchivedTeamUsage": Valid(query={"period": "2026-03"}),
-    "Health": Valid(),
     "OpenApi": Valid(),
     "SwaggerUi": Valid(),
     "Redoc": Valid(),
+    "LiteLlmListSpendLogs": Valid(query={"user_id": "ana", "start_date": "2026-03-01", "end_date": "2026-03-31"}),
+    "LiteLlmPageSpendLogs": Valid(
+        query={"team_id": "acme-dev", "status_filter": "success", "min_spend": "0.5", "page_size": "5"}
+    ),
+    "LiteLlmUserDailyActivity": Valid(query=_SPAN | {"user_id": "ana", "model": "fast", "timezone": "UTC"}),
+    "LiteLlmTeamDailyActivity": Valid(
+        query=_SPAN | {"team_ids": "acme-dev,acme-prod", "exclude_team_ids": "acme-prod"}
+    ),
+    "LiteLlmOrganizationDailyActivity": Valid(query=_SPAN | {"organization_ids": "org_acme"}),
+    "LiteLlmCustomerDailyActivity": Valid(query=_SPAN | {"end_user_ids": "end-user-7"}),
+    "LiteLlmPageAudit": Valid(
+        query={"action": "created", "table_name": "LiteLLM_TeamTable", "page_size": "5", "sort_order": "asc"}
+    ),
+    "LiteLlmGetAudit": Valid(),
+    "LiteLlmSpendOfKeys": Valid(),
+    "LiteLlmSpendOfUsers": Valid(query={"user_id": "ana"}),
+    "LiteLlmSpendOfTags": Valid(query=_SPAN),
+    "LiteLlmCalculateSpend": Valid({"model": "fast", "messages": [{"role": "user", "content": "Say something"}]}),
+    "LiteLlmSpendReport": Valid(query=_SPAN | {"group_by": "team"}),
+    "LiteLlmGlobalSpend": Valid(),
+    "LiteLlmGlobalSpendByDay": Valid(query=_SPAN),
+    "LiteLlmGlobalSpendByKey": Valid(query={"limit": "5"}),
+    "LiteLlmGlobalSpendByModel": Valid(query={"limit": "5"}),
+    "LiteLlmGlobalSpendByTeam": Valid(query=_SPAN),
+    "LiteLlmResetSpend": Valid(),
 }
 
 
@@ -545,6 +586,43 @@ REQUESTS |= {
     "LiteLlmListBudget": Valid(),
     "LiteLlmSettingsBudget": Valid(query={"budget_id": "starter"}),
     "LiteLlmDeleteBudget": Valid({"id": "starter"}),
+    "LiteLlmCreateManyOrganizations": Valid(
+        {"items": [{"organization_id": "org_bulk", "organization_alias": "Bulk"}, {"organization_alias": "Another"}]}
+    ),
+    "LiteLlmUpdateManyOrganizations": Valid({"items": [{"organization_id": "org_acme", "max_budget": 5}]}),
+    "LiteLlmDeleteManyOrganizations": Valid({"items": [{"organization_id": "org_other"}]}),
+    "LiteLlmCreateManyTeams": Valid({"items": [{"team_id": "bulk", "organization_id": "org_acme"}, {}]}),
+    "LiteLlmUpdateManyTeams": Valid({"items": [{"team_id": "acme-dev", "team_alias": "Renamed"}]}),
+    "LiteLlmDeleteManyTeams": Valid({"items": [{"team_id": "acme-dev"}]}),
+    "LiteLlmCreateManyUsers": Valid({"items": [{"user_id": "bulk", "auto_create_key": False}]}),
+    "LiteLlmUpdateManyUsers": Valid({"items": [{"user_id": "ana", "user_alias": "Ana"}]}),
+    "LiteLlmDeleteManyUsers": Valid({"items": [{"user_id": "ben"}]}, before=lambda: build.user("ben")),
+    "LiteLlmCreateManyKeys": Valid({"items": [{"key_alias": "bulk", "team_id": "acme-dev"}]}),
+    "LiteLlmUpdateManyKeys": Valid({"items": [{"key": KNOWN_KEY, "max_budget": 5}]}),
+    "LiteLlmDeleteManyKeys": Valid({"items": [{"key": KNOWN_KEY}]}),
+    "LiteLlmCreateManyMembers": Valid({"items": [{"user_id": "bo", "role": "user", "max_budget_in_team": 5}]}),
+    "LiteLlmUpdateManyMembers": Valid({"items": [{"user_id": "ana", "role": "admin"}]}),
+    "LiteLlmDeleteManyMembers": Valid({"items": [{"user_id": "ana"}]}),
+    "LiteLlmNewCustomer": Valid(
+        {
+            "user_id": "end-user-8",
+            "alias": "Eight",
+            "blocked": False,
+            "models": ["fast"],
+            "default_model": "fast",
+            "allowed_model_region": "eu",
+            "object_permission": {"vector_stores": ["docs"]},
+            "max_budget": 5,
+            "budget_duration": "1d",
+            "spend": 1,
+        }
+    ),
+    "LiteLlmUpdateCustomer": Valid({"user_id": "end-user-7", "alias": "Seven", "max_budget": 3, "spend": 0.5}),
+    "LiteLlmDeleteCustomers": Valid({"user_ids": ["end-user-7"]}),
+    "LiteLlmInfoCustomer": Valid(query={"end_user_id": "end-user-7"}),
+    "LiteLlmListCustomers": Valid(),
+    "LiteLlmBlockCustomers": Valid({"user_ids": ["end-user-7", "end-user-9"]}),
+    "LiteLlmUnblockCustomers": Valid({"user_ids": ["end-user-7"]}),
     "LiteLlmGenerateKey": Valid(
         {
             "key": "sk-chosen-by-client",
@@ -624,6 +702,66 @@ REQUESTS |= {
         {"organization_id": "org_acme", "user_id": "ben"},
         before=lambda: build.member("organization-member", "org_acme", build.user("ben")["user_id"]),
     ),
+    "LiteLlmNewModel": Valid(
+        {
+            "model_name": "smart",
+            "litellm_params": {"model": "openai/gpt-4o", "api_key": CANARY, "rpm": 60},
+            "model_info": {"id": "new-model", "access_groups": ["acme-models"]},
+            "blocked": False,
+        }
+    ),
+    "LiteLlmUpdateModel": Valid(
+        {
+            "model_name": "smart",
+            "litellm_params": {"weight": 3},
+            "model_info": {"id": "known-model", "base_model": "gpt-4o"},
+            "blocked": True,
+        },
+    ),
+    "LiteLlmDeleteModel": Valid({"id": "known-model"}),
+    "LiteLlmPatchModel": Valid(
+        {
+            "model_name": "smart",
+            "litellm_params": {"api_key": CANARY},
+            "model_info": {"mode": "chat"},
+            "blocked": False,
+        },
+    ),
+    "LiteLlmInfoModels": Valid(),
+    "LiteLlmPageModels": Valid(query={"page": "1", "size": "2", "search": "fa", "sortBy": "created_at"}),
+    "LiteLlmInfoModelGroups": Valid(query={"model_group": "fast"}),
+    "LiteLlmNewCredential": Valid(
+        {
+            "credential_name": "known-credential",
+            "credential_info": {"custom_llm_provider": "azure"},
+            "credential_values": {"api_key": CANARY, "api_base": "https://llm.example.com"},
+            "model_id": "known-model",
+        }
+    ),
+    "LiteLlmListCredentials": Valid(),
+    "LiteLlmGetCredential": Valid(
+        before=lambda: build.provider_credential(credential_name="known-credential", api_key=CANARY)
+    ),
+    "LiteLlmPatchCredential": Valid(
+        {
+            "credential_name": "renamed",
+            "credential_info": {"description": "of the operator"},
+            "credential_values": {"api_key": CANARY},
+            "credential_values_to_delete": ["api_base"],
+        },
+        before=lambda: build.provider_credential(credential_name="known-credential", api_key=CANARY),
+    ),
+    "LiteLlmDeleteCredential": Valid(
+        before=lambda: build.provider_credential(credential_name="known-credential", api_key=CANARY)
+    ),
+    "LiteLlmHealthServices": Valid(
+        query={"service": "webhook"}, before=lambda: build.alert_rule(url="https://hooks.example.com/platform")
+    ),
+    "LiteLlmLiveliness": Valid(),
+    "LiteLlmReadiness": Valid(),
+    "LiteLlmReadinessDetails": Valid(),
+    "LiteLlmListRoutes": Valid(),
+    "LiteLlmTest": Valid(),
     "LiteLlmNewTeam": Valid(
         {
             "team_id": "Team/New",
@@ -664,10 +802,55 @@ REQUESTS |= {
     "LiteLlmAddTeamMembers": Valid(
         {"team_id": "acme-dev", "members": [{"role": "user", "user_id": "bob"}], "max_budget_in_team": 5}
     ),
+    "LiteLlmAvailableTeams": Valid(),
+    "LiteLlmOwnTeamMembership": Valid(status=404),
+    "LiteLlmResetMemberSpend": Valid({"reset_to": 0}, before=_join_team),
+    "LiteLlmBulkUpdateTeamKeys": Valid({"team_id": "acme-dev", "keys": [{"key": KNOWN_KEY, "max_budget": 5}]}),
     "LiteLlmAddTeamModels": Valid({"team_id": "acme-dev", "models": ["gpt-*"]}),
     "LiteLlmDeleteTeamModels": Valid({"team_id": "acme-dev", "models": ["acme-models"]}),
     "LiteLlmListTeamPermissions": Valid(query={"team_id": "acme-dev"}),
     "LiteLlmUpdateTeamPermissions": Valid({"team_id": "acme-dev", "team_member_permissions": ["/key/generate"]}),
+}
+
+REQUESTS |= {
+    "LiteLlmNewUser": Valid(
+        {
+            "user_id": "User/New",
+            "user_email": "bob@example.com",
+            "user_alias": "Bob",
+            "user_role": "internal_user",
+            "teams": [{"team_id": "acme-dev", "max_budget_in_team": 5, "user_role": "admin"}],
+            "organizations": ["org_acme"],
+            "team_id": "acme-prod",
+            "organization_id": "org_acme",
+            "sso_user_id": "sso-bob",
+            "auto_create_key": True,
+            "key_alias": "bob",
+            "duration": "30d",
+            "models": ["fast"],
+            "aliases": {"quick": "fast"},
+            "metadata": {"a": 1},
+            "blocked": False,
+            "spend": 1,
+            "permissions": {"a": True},
+            "config": {"a": 1},
+            "allowed_cache_controls": ["no-store"],
+            "allowed_model_region": "eu",
+            "allowed_model_max_input_tokens": 1000,
+            "allowed_model_max_output_tokens": 100,
+            "object_permission": {"vector_stores": ["docs"]},
+            **_LIMITS,
+        }
+    ),
+    "LiteLlmUpdateUser": Valid(
+        {"user_id": "ana", "user_email": "anna@example.com", "models": ["fast"], "duration": None, **_LIMITS}
+    ),
+    "LiteLlmDeleteUsers": Valid({"user_ids": ["ben"]}, before=lambda: build.user("ben")),
+    "LiteLlmInfoUser": Valid(query={"user_id": "ana"}),
+    "LiteLlmFlatInfoUser": Valid(query={"user_id": "ana"}),
+    "LiteLlmListUsers": Valid(query={"page": "1", "page_size": "2", "search": "a", "sort_by": "user_email"}),
+    "LiteLlmListUserRoles": Valid(),
+    "LiteLlmBulkUpdateUsers": Valid({"users": [{"user_id": "ana", "max_budget": 5}]}),
 }
 
 

@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOGIN = {f"/api/admin-users/{step}" for step in ("setup/status", "setup", "login")}
-UNAUTHENTICATED = {"/health", "/openapi.json", "/docs", "/redoc", *_LOGIN}
-"""Q-32, as far as its routes exist."""
+_HEALTH = {"/health", "/health/liveliness", "/health/liveness", "/health/readiness"}
+UNAUTHENTICATED = {*_HEALTH, "/routes", "/test", "/openapi.json", "/docs", "/redoc", *_LOGIN}
+"""Q-32."""
 
 BUFFERED_SECONDS = 29
 STREAMED_SECONDS = 900
 
 # What calls a model or may take long or be large (Q-59).
-_MODELS = re.compile(r"/(v1|chat|completions|embeddings|models|engines)(/|$)")
-_DATA_PLANE = re.compile(rf"{_MODELS.pattern}|/openai/|.*/(llm-call|create-and-call)(-stream)?$|.*/export$")
+_MODELS = re.compile(r"/(v1(?!/model/)|chat|completions|embeddings|models|engines)(/|$)")
+_DATA_PLANE = re.compile(rf"{_MODELS.pattern}|/openai/|.*/(llm-call|create-and-call)(-stream)?$|.*/export$|/health$")
 _SUFFIXES = {
     "AWS::Serverless::Function": "Function",
     "AWS::Serverless::LayerVersion": "Layer",

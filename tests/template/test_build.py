@@ -69,7 +69,7 @@ def _ran(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "name", ["Authorizer", "CreateOrganization", "CreateProviderCredential", "Health", "Proxy", "Sweep"]
+    "name", ["Authorizer", "CreateOrganization", "CreateProviderCredential", "LiteLlmReadiness", "Proxy", "Sweep"]
 )
 def test_a_built_function_answers_its_event_from_compiled_modules(name: str) -> None:
     told = _ran(name)

@@ -26,7 +26,7 @@ from tests.support.docs import ROOT
 from tests.support.environment import empty_table
 from tests.support.items import all_items, raw_items
 from tests.support.ports import free_port
-from tests.support.requests import CANARY, REQUESTS, World
+from tests.support.requests import CANARY, KNOWN_KEY, REQUESTS, World
 from tests.support.sessions import log_in
 from tollgate.core import ids
 from tollgate.metering import counters, records
@@ -50,6 +50,7 @@ NO_KEYS = {
     "REFILL_PARTITIONS",
     "ZOMBIE_PARTITIONS",
     "encoded",
+    "fits",
     "shard_of",
 }
 # Where ranges of sort keys end.
@@ -118,6 +119,7 @@ def chart(k: Any) -> list[tuple[str, Row]]:
     membership |= {"GSI1PK": k.memberships_of("{user_uid}"), "GSI1SK": created("{owner_id}")}
     customer = {"PK": k.customer("{customer_id}"), "SK": k.ENTITY}
     customer |= {"GSI1PK": k.CUSTOMERS, "GSI1SK": created("{customer_id}")}
+    blocked_customer = customer | {"GSI2PK": k.BLOCKED_CUSTOMERS, "GSI2SK": created("{customer_id}")}
     budget = {"PK": k.budget("{budget_id}"), "SK": k.ENTITY, "GSI1PK": k.BUDGETS, "GSI1SK": created("{budget_id}")}
     admin = {"PK": k.user("{user_id}"), "SK": k.ENTITY, "GSI1PK": k.USERS, "GSI1SK": created("{user_id}")}
     admin |= {"GSI2PK": k.ADMIN_USERS, "GSI2SK": created("{user_id}")}
@@ -132,6 +134,7 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("key", key | of_user),
         ("key", own_key),
         ("key", own_key | of_user),
+        ("former_key", {"PK": k.key("{key_id}"), "SK": k.ENTITY}),
         ("key_link", key_link),
         ("key_link", key_link | revoked),
         ("key_alias", {"PK": k.key_alias("{key_alias}"), "SK": k.ENTITY}),
@@ -145,6 +148,7 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("job", job),
         ("job_counter", job_counter),
         ("model", {"PK": k.CATALOGUE, "SK": k.model("{alias}")}),
+        ("model_params", {"PK": k.model("{alias}"), "SK": k.MODEL_PARAMS}),
         ("access_group", {"PK": k.CATALOGUE, "SK": k.access_group("{group_name}")}),
         ("catalogue_version", {"PK": k.CATALOGUE, "SK": k.CATALOGUE_VERSION}),
         ("group_link", {"PK": k.group_members("{group_name}"), "SK": k.team("{team_id}")}),
@@ -161,15 +165,21 @@ def chart(k: Any) -> list[tuple[str, Row]]:
         ("metadata", {"PK": k.user("{user_id}"), "SK": k.METADATA}),
         ("user", {"PK": k.user("{user_id}"), "SK": k.ENTITY, "GSI1PK": k.USERS, "GSI1SK": created("{user_id}")}),
         ("user", admin),
+        ("user", {"PK": k.user("{user_id}"), "SK": k.ENTITY, "DUEPK": k.USER_REMOVALS, "DUESK": "{due}"}),
+        ("object_permission", {"PK": k.user("{user_id}"), "SK": k.OBJECT_PERMISSION}),
         ("password", {"PK": k.user("{user_id}"), "SK": k.PASSWORD}),
         ("admin_count", {"PK": k.ADMIN_USERS, "SK": k.ENTITY}),
         ("session", {"PK": k.session("{session_id}"), "SK": k.ENTITY}),
         ("login_attempts", {"PK": k.login_attempts("{email}"), "SK": k.ENTITY}),
         ("user_email", {"PK": k.email("{email}"), "SK": k.ENTITY}),
+        ("user_sso_id", {"PK": k.sso_id("{sso_user_id}"), "SK": k.ENTITY}),
+        ("total", {"PK": k.total("{name}"), "SK": k.total_part("{number}")}),
         ("membership", membership),
         ("platform_limits", {"PK": k.CATALOGUE, "SK": k.PLATFORM_LIMITS}),
         ("tag", {"PK": k.CATALOGUE, "SK": k.tag("{tag}")}),
         ("customer", customer),
+        ("customer", blocked_customer),
+        ("object_permission", {"PK": k.customer("{customer_id}"), "SK": k.OBJECT_PERMISSION}),
         ("budget", budget),
         *_of_offboarding(k),
     ]
@@ -188,6 +198,8 @@ def _of_offboarding(k: Any) -> list[tuple[str, Row]]:
         ("webhook", webhook),
         ("event", {"PK": k.event("{event_id}"), "SK": k.ENTITY, "DUEPK": k.DELIVERIES} | due),
         ("deletion", deletion | of_team),
+        ("deleted_team", {"PK": k.deletion("{uid}"), "SK": k.ARCHIVE}),
+        ("metadata", {"PK": k.deletion("{uid}"), "SK": k.METADATA}),
         ("deletion", deletion | {"GSI1PK": k.DELETED_ORGANIZATIONS}),
     ]
 
@@ -260,6 +272,7 @@ def test_real_items_are_in_the_chart() -> None:
     _move_credits()
     log_in("vera@example.com", CANARY)
     log_in("nobody@example.com")
+    call("POST", "/key/regenerate", {"key": KNOWN_KEY, "grace_period": "1h"})
     seen = set()
     for item in [*all_items(), *_items_of_a_call(), *_items_of_usage(), *_items_of_events()]:
         rows = [row for kind, row in chart(keys) if kind == item["kind"]]

@@ -62,7 +62,7 @@ def by_model(used: list[repository.Used]) -> Any:
 
 
 def test_a_closed_day_says_what_the_open_one_said(now: Now) -> None:
-    calls.counted(calls.some(random.Random(1), 16))
+    calls.counted(calls.some(random.Random(1), 8))
     before = both_ways()
     now.at(3, 1, 59)
     assert "2026-03-02" not in close_days.handler({}, None)["days"]

@@ -115,7 +115,7 @@ def test_a_call_that_is_counted_meanwhile_is_not_lost(table: None) -> None:
 
 
 def test_an_interrupted_rebuild_goes_on(table: None) -> None:
-    written = calls.put(calls.some(random.Random(5), 12, days=1))
+    written = calls.put(calls.some(random.Random(5), 5, days=1))
     real, left = DynamoDB.call, 0
 
     async def call(self: DynamoDB, operation: str, payload: dict[str, Any], **options: bool) -> dict[str, Any]:
