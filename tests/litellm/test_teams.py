@@ -412,4 +412,28 @@ def test_what_members_may_is_the_team_admins_to_say() -> None:
     row = done(call("POST", "/team/permissions_update", query | {"team_member_permissions": wanted}, caller=caller))
     assert row["team_member_permissions"] == wanted
     assert done(call("GET", "/team/permissions_list", query=query))["team_member_permissions"] == wanted
-    assert call("POST", "/team/update", query | {"max_budget": 5}, caller=caller).status == 401
+
+
+def test_a_teams_own_admin_says_how_it_is_called_and_what_members_get() -> None:
+    build.organization()
+    build.team()
+    build.user("ana")
+    build.member("team-member", "acme-dev", "ana", role="team_admin")
+    caller = session_of("ana")
+    own = {
+        "team_alias": "Ours",
+        "metadata": {"a": 1},
+        "team_member_budget": 5,
+        "team_member_permissions": ["/key/list"],
+    }
+    row = done(call("POST", "/team/update", {"team_id": "acme-dev"} | own, caller=caller))["data"]
+    assert (row["team_alias"], row["metadata"]["a"]) == ("Ours", 1)
+    assert row["team_member_permissions"] == ["/key/list"]
+    more = {"max_budget": None, "models": [], "organization_id": "", "blocked": False, "tags": [], "rpm_limit": 1}
+    for name, value in more.items():
+        refused = call("POST", "/team/update", {"team_id": "acme-dev", "team_alias": "No", name: value}, caller=caller)
+        text = f"Call not allowed. Not for team admins: {name}. route=/team/update, team_id=acme-dev"
+        message = f"{{'error': '{text}'}}"
+        error = {"message": message, "type": "internal_server_error", "param": None, "code": "403"}
+        assert (refused.status, refused.body) == (403, {"error": error})
+    assert done(call("GET", "/team/info", query={"team_id": "acme-dev"}))["team_info"]["team_alias"] == "Ours"

@@ -152,8 +152,36 @@ ROWS = [
     Row("POST /key/bulk_update", "200 403 401 401 401 401 401 401 401 401"),
     Row("POST /key/health", "200 200 200 200 200 200 200 200 200 401", "of one's own key"),
     Row("POST /team/new", "200 403 200 401 401 401 401 401 401 401"),
-    Row("POST /team/update", "200 403 200 401 401 401 401 401 403 401"),
-    Row("PATCH /team/{team_id}", "200 403 200 401 401 401 401 401 403 401"),
+    Row(
+        "POST /team/update",
+        "200 403 200 401 401 200 401 401 403 401",
+        "its name and what members get",
+        {"body": {"team_id": "acme-dev", "team_alias": "Ours", "team_member_budget": 5}},
+    ),
+    Row(
+        "POST /team/update",
+        "200 403 200 401 401 403 401 401 403 401",
+        "its limits, too",
+        {"body": {"team_id": "acme-dev", "team_alias": "Ours", "max_budget": 5}},
+    ),
+    Row(
+        "POST /team/update",
+        "200 403 200 401 401 403 401 401 403 401",
+        "its models",
+        {"body": {"team_id": "acme-dev", "models": ["fast"]}},
+    ),
+    Row(
+        "PATCH /team/{team_id}",
+        "200 403 200 401 401 200 401 401 403 401",
+        "its name",
+        {"body": {"team_alias": "Ours"}},
+    ),
+    Row(
+        "PATCH /team/{team_id}",
+        "200 403 200 401 401 403 401 401 403 401",
+        "its limits",
+        {"body": {"rpm_limit": 5}},
+    ),
     Row("POST /team/delete", "200 403 403 401 401 401 401 401 403 401", "one of them another's"),
     Row(
         "POST /team/delete",

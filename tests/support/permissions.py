@@ -22,6 +22,7 @@ EXPECTED = {
     "team.read": "oav OA.. tmk .",
     "team.read_own": "oav OA.. tmk u",
     "team.update": "oa. OA.. ... .",
+    "team.administer": "oa. OA.. t.. .",
     "team.delete": "oa. OA.. ... .",
     "team.set_status": "oa. OA.. ... .",
     "key.issue": "oa. OA.. t.. .",

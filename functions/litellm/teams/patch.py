@@ -8,7 +8,7 @@ from tollgate.litellm.errors import Shape
 from tollgate.litellm.team_requests import PatchTeamRow
 from tollgate.litellm.team_rows import TeamRow
 
-app = litellm_api(Action.TEAM_UPDATE, Shape.INTERNAL)
+app = litellm_api(Action.TEAM_ADMINISTER, Shape.INTERNAL)
 
 
 @app.patch("/team/<team_id>", summary="Patch a team", tags=["LiteLLM: teams"])

@@ -8,7 +8,7 @@ from tollgate.litellm.errors import Shape
 from tollgate.litellm.team_requests import UpdateTeamRow
 from tollgate.litellm.teams import TeamUpdated
 
-app = litellm_api(Action.TEAM_UPDATE, Shape.INTERNAL)
+app = litellm_api(Action.TEAM_ADMINISTER, Shape.INTERNAL)
 
 
 @app.post("/team/update", summary="Update a team", tags=["LiteLLM: teams"])

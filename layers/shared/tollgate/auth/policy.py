@@ -31,6 +31,7 @@ class Action(StrEnum):
     TEAM_READ = "team.read"
     TEAM_READ_OWN = "team.read_own"
     TEAM_UPDATE = "team.update"
+    TEAM_ADMINISTER = "team.administer"
     TEAM_DELETE = "team.delete"
     TEAM_SET_STATUS = "team.set_status"
     KEY_ISSUE = "key.issue"
@@ -115,6 +116,8 @@ GRANTS: Mapping[Action, frozenset[Role]] = {
         # LiteLLM's clients ask for any: whose team it is decides.
         Action.TEAM_READ_OWN: _READERS | _ORG_ADMINS | _TEAM_READERS | {Role.MEMBER},
         Action.TEAM_UPDATE: _OWNERS | _ORG_ADMINS,
+        # What its own admins say of it: its name, and what its members get. Neither its limits nor its models.
+        Action.TEAM_ADMINISTER: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},
         Action.TEAM_DELETE: _OWNERS | _ORG_ADMINS,
         Action.TEAM_SET_STATUS: _OWNERS | _ORG_ADMINS,
         Action.KEY_ISSUE: _OWNERS | _ORG_ADMINS | {Role.TEAM_ADMIN},

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from uuid import uuid4
 
-from tollgate.auth.policy import Action, Owner, authorize
+from tollgate.auth.policy import Action, Owner, authorize, has_role
 from tollgate.auth.principal import Principal
 from tollgate.core.errors import AlreadyExistsError, ForbiddenError, NotFoundError
 from tollgate.keys import repository as keys
@@ -38,7 +38,7 @@ from tollgate.teams.permissions import BASELINE, GRANTABLE
 from tollgate.tenants import model_access, moving, new_teams
 from tollgate.tenants.model_access import Access
 from tollgate.tenants.offboarding import offboarding_service
-from tollgate.tenants.teams import team_service
+from tollgate.tenants.teams import action_of, team_service
 from tollgate.users import memberships
 
 _MOST_KEYS = 10_000
@@ -98,7 +98,8 @@ def update(caller: Principal, request: UpdateTeamRow) -> TeamUpdated:
 
 def patch(caller: Principal, team_id: str, request: PatchTeamRow, route: str) -> TeamRow:
     """The same, the answer being the row alone."""
-    team = reached(caller, team_id, Action.TEAM_UPDATE, route)
+    team = reached(caller, team_id, Action.TEAM_ADMINISTER, route)
+    _check_fields(caller, team, request, route)
     to = _place(caller, team, request, route)
     team_caps.check(to.organization if to is not None else _organization_of(team), request, team, moves=to is not None)
     access = None
@@ -107,6 +108,17 @@ def patch(caller: Principal, team_id: str, request: PatchTeamRow, route: str) ->
         access = _replaced_by(wanted)
     team_service().change(caller, team_id, request.change(), access, to)
     return _row(team_id)
+
+
+def _check_fields(caller: Principal, team: Team, request: PatchTeamRow, route: str) -> None:
+    """A team's own admins change its name and what members get; the fields beyond that are named."""
+    elsewhere = {"organization_id", "models"} & request.model_fields_set
+    action = Action.TEAM_UPDATE if elsewhere else action_of(request.change())
+    if not has_role(caller, action, Owner(team.organization_id, team.team_id)):
+        own = {"team_id", "team_alias", "metadata", "default_team_member_models"}
+        names = sorted(n for n in request.model_fields_set - own if not n.startswith("team_member_"))
+        message = f"Call not allowed. Not for team admins: {', '.join(names)}. route={route}, team_id={team.team_id}"
+        raise DialectError(403, message, quoted=True)
 
 
 def _organization_of(team: Team) -> Organization | None:

@@ -65,6 +65,8 @@ _DEFAULTS: dict[str, Any] = {
 }
 # What of a change is not an attribute by itself.
 _APART = {*LIMIT_FIELDS, "access_groups", "model_groups", "model_access", "member_limits"}
+_OF_MEMBERS = {"team_member_permissions", "member_limits", "member_key_duration", "default_member_models"}
+_ADMINISTERED = {"team_alias", "metadata", *_OF_MEMBERS}
 _VERBS = {TeamStatus.ACTIVE: "resumed", TeamStatus.SUSPENDED: "suspended", TeamStatus.PAUSED: "paused"}
 # The organization filter of those that have none (Q-03).
 NO_ORGANIZATION = "none"
@@ -165,7 +167,7 @@ class TeamService:
         change: model_access.Change,
         to: moving.Place | None,
     ) -> None:
-        team = reachable(caller, team_id, _action(request))
+        team = reachable(caller, team_id, action_of(request))
         now = self.clock()
         sent = request.model_dump(exclude_unset=True, exclude=_APART)
         changes: dict[str, Any] = {
@@ -288,9 +290,9 @@ class TeamService:
         )
 
 
-def _action(request: UpdateTeam) -> Action:
-    """What members may do is their team admin's to say, too (decisions section 6)."""
-    return Action.MEMBER_WRITE if request.model_fields_set == {"team_member_permissions"} else Action.TEAM_UPDATE
+def action_of(request: UpdateTeam) -> Action:
+    """Who has to be asked: name, metadata and what members get are the team's own admins' to say, too (section 6)."""
+    return Action.TEAM_ADMINISTER if request.model_fields_set <= _ADMINISTERED else Action.TEAM_UPDATE
 
 
 def _allocate(work: Work, team: Team, share: Decimal | None, now: datetime) -> None:
