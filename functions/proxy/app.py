@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from proxy.calls import CallRunner, StreamingCall
+from proxy.headers import limits_of_key
 from proxy.requests import (
     PATHS,
     PREFIXES,
@@ -115,6 +116,7 @@ async def complete(request: Request) -> Response:
         raise broken
     started_at = arrived.started_at
     entitlement, catalogue = await gateway.admission.entitlement(caller, started_at, customer_id, tags_of(body))
+    request.state.meters = entitlement.meters
 
     async def call() -> StreamingCall | Response:
         admitted = await gateway.admission.admit(
@@ -251,7 +253,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     shown = openai_errors.answer(error, request.headers, admin=request.url.path.startswith("/openai/"))
     log = logger.error if shown.status >= 500 else logger.info
     log(Event.REFUSED, extra={"request_id": request_id, "code": error.stable_code, "status": shown.status})
-    return _json(shown.status, shown.body, {"x-request-id": request_id, **shown.headers})
+    limited = limits_of_key(getattr(request.state, "meters", ())) if shown.status == 429 else {}
+    return _json(shown.status, shown.body, {"x-request-id": request_id, **shown.headers, **limited})
 
 
 def _problem(error: TollgateError, request_id: str) -> Response:

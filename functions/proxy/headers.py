@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from tollgate.core.money import ZERO, plain
-from tollgate.limits.model import Scope, Unit
+from tollgate.limits.model import NO_LIMITS, Scope, Unit
 from tollgate.metering.counters import Balance
-from tollgate.metering.model import Call, Counter
+from tollgate.metering.model import Call, Counter, Meter
 from tollgate.metering.shortages import descriptor
 
 _NAMES = {Unit.REQUESTS: "requests", Unit.TOKENS: "tokens"}
@@ -23,7 +24,7 @@ def headers_of(call: Call, balance: Balance | None) -> dict[str, str]:
     }
     if call.region is not None:
         headers["x-litellm-model-region"] = call.region
-    headers |= _rate_limits(call) | _of_key(call)
+    headers |= _rate_limits(call) | limits_of_key(call.meters) | _spent_by_key(call)
     if call.shortened:
         headers["x-tollgate-max-tokens"] = str(call.max_output_tokens)
     if not call.streamed:
@@ -39,16 +40,17 @@ def comment_of(call: Call, balance: Balance | None) -> bytes:
     return f": cost={plain(call.charge.cost_usd)}{credits_left}\n\n".encode()
 
 
-def _of_key(call: Call) -> dict[str, str]:
-    """The limits of the key that calls, and what it has spent where that is known before the body."""
-    hold = next((hold for hold in call.holds if hold.meter.scope is Scope.KEY), None)
-    if hold is None:
-        return {}
-    limits = hold.meter.limits
+def limits_of_key(meters: Iterable[Meter]) -> dict[str, str]:
+    """Headers with the limits of the key that calls; a call that is refused for now has them, too (contract 4.5)."""
+    limits = next((meter.limits for meter in meters if meter.scope is Scope.KEY), NO_LIMITS)
     found = {"max-budget": limits.max_budget, "rpm-limit": limits.rpm_limit, "tpm-limit": limits.tpm_limit}
-    if not call.streamed:
-        found["spend"] = hold.spent
     return {f"x-litellm-key-{name}": plain(Decimal(value)) for name, value in found.items() if value is not None}
+
+
+def _spent_by_key(call: Call) -> dict[str, str]:
+    """What the key has spent of its budget, where that is known before the body."""
+    spent = next((hold.spent for hold in call.holds if hold.meter.scope is Scope.KEY), None)
+    return {"x-litellm-key-spend": plain(spent)} if spent is not None and not call.streamed else {}
 
 
 def _rate_limits(call: Call) -> dict[str, str]:

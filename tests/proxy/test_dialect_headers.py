@@ -59,6 +59,16 @@ def test_a_keys_limits_and_what_it_has_spent(ready: Plane) -> None:
     }
 
 
+def test_a_call_that_is_refused_for_now_tells_them_too(ready: Plane) -> None:
+    key_of(ready, max_budget=2.5, rpm_limit=1)
+    assert ready.chat(max_tokens=10).status_code == 200
+    refused = ready.chat(max_tokens=10)
+    assert (refused.status_code, told(refused.headers)) == (
+        429,
+        {"x-litellm-key-max-budget": "2.5", "x-litellm-key-rpm-limit": "1"},
+    )
+
+
 def test_a_stream_tells_what_is_known_before_it(ready: Plane) -> None:
     ready.provider.does(MODEL, stream(chunk("Hello"), chunk("", finish="stop")))
     key_of(ready, max_budget=2.5)
