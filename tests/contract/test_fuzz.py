@@ -18,7 +18,7 @@ from tests.contract.conftest import World
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 # 503 is what has to be said where no model is healthy; a stream is one text in our document, and events to schemathesis.
 EXCEPTIONS = {"/health": not_a_server_error, "stream": response_schema_conformance}
-SHORT, LONG = 2, 12
+SHORT, LONG = 2, 8
 
 
 @pytest.fixture(scope="session")
