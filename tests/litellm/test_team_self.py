@@ -122,6 +122,7 @@ def test_what_is_not_forgiven() -> None:
     build.organization("org_other")
     assert call("POST", path.format("ana"), {"reset_to": 0}, caller=admin_of("org_other")).status == 403
     assert call("POST", "/team/nope/member/ana/reset_spend", {"reset_to": 0}).status == 404
+    assert call("POST", path.format("%3C%7F"), {"reset_to": 0}).status == 400
 
 
 def test_many_keys_of_ones_team() -> None:

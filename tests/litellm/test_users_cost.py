@@ -12,6 +12,7 @@ from tests.support.api import call
 from tests.support.items import raw_items
 from tollgate.core.numbered import NumberedPages
 from tollgate.litellm import user_lists
+from tollgate.table import keys
 
 SIZES = (100, 10_000)
 SEED = "user-00000"
@@ -32,7 +33,7 @@ def test_pages_in_order_cost_the_same(table: None, monkeypatch: pytest.MonkeyPat
     build.team()
     build.member("team-member", "acme-dev", SEED)
     own = [item for item in raw_items() if item["kind"]["S"] == "user"]
-    (part,) = [item for item in raw_items() if item["kind"]["S"] == "total"]
+    (part,) = [item for item in raw_items() if item["PK"]["S"] == keys.total(keys.USERS)]
     found, have = {}, 1
     for size in SIZES:
         _write(item for number in range(have, size) for item in _copies(own, SEED, f"user-{number:05d}"))

@@ -171,7 +171,7 @@ def add_many(caller: Principal, request: AddManyMembers) -> ManyMembersAdded:
 def reset(caller: Principal, team_id: str, user_id: str, reset_to: Decimal, route: str) -> TeamMembershipRow:
     """Sets what a member has spent in this window, at most to what he has (Q-45)."""
     team = reached(caller, team_id, Action.MEMBER_WRITE, route)
-    membership = _member(team, Who(user_id=user_id))
+    membership = _member(team, Who.model_construct(user_id=user_id))
     (row,) = rows(team, [membership])
     if reset_to > row.spend:
         message = f"reset_to ({plain(reset_to)}) must be less than or equal to current spend ({plain(row.spend)})"
