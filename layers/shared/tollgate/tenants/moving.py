@@ -6,15 +6,17 @@ owner's.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from tollgate.auth.policy import Action, authorize
 from tollgate.auth.principal import Principal
-from tollgate.core.errors import WrongStateError
+from tollgate.core.errors import NotFoundError, WrongStateError
 from tollgate.credits import repository as credits
 from tollgate.keys import repository as keys
+from tollgate.keys.model import VirtualKey
 from tollgate.limits import repository as limits
 from tollgate.limits.account import CreditsSource
 from tollgate.organizations import access as organization_access
@@ -24,6 +26,7 @@ from tollgate.table.transactions import Work
 from tollgate.teams import repository as teams
 from tollgate.teams.model import Team, TeamStatus
 from tollgate.users import memberships
+from tollgate.users.model import Membership
 
 # A transaction has at most a hundred writes. The rest is the team, both organizations, the audit event, and what else
 # one request may change of the team.
@@ -75,14 +78,37 @@ def joined(work: Work, caller: Principal, team: Team, to: Place, now: datetime) 
     return teams.moved(work, team, to.organization_id, to.uid) | {"credits_source": _payer(caller, team, to).value}
 
 
-def follow(team_id: str) -> None:
-    """After a move: what a counter tells of its owner, who may have calls in flight there."""
+def follow(caller: Principal, team_id: str, now: datetime) -> None:
+    """After a move: who was made while it went on comes along, and counters tell of their new owner, who may have calls
+    in flight there.
+
+    Until then a key that was left behind is refused as unknown.
+    """
     team = teams.find(team_id)
     if team is None:
         return
-    uids = [key.uid for key in keys.all_of_team(team.uid)] + [one.uid for one in memberships.all_members(team.uid)]
+    found = keys.find_all(key.key_id for key in keys.all_of_team(team.uid))
+    own: list[VirtualKey | Membership] = [*found, *memberships.all_members(team.uid)]
+    # Where the team has moved on meanwhile, whoever moved it does this.
+    with suppress(NotFoundError):
+        for one in own:
+            if one.organization_uid != team.organization_uid:
+                _fetch(team, one, caller, now)
+    uids = [one.uid for one in own]
     for uid, items in ((team.uid, team.account_items), *((uid, 1) for uid in uids)):
         limits.tell_owner(uid, items, team.organization_id, team.organization_uid)
+
+
+def _fetch(team: Team, one: VirtualKey | Membership, caller: Principal, now: datetime) -> None:
+    """A key or a member of the team's that is not where the team is."""
+    work = Work()
+    teams.require(work, team)
+    if isinstance(one, VirtualKey):
+        there = replace(one, organization_id=team.organization_id, organization_uid=team.organization_uid)
+        keys.move(work, one, there, now, caller.actor)
+    else:
+        memberships.move(work, one, team.organization_id, team.organization_uid, now, caller.actor)
+    work.commit()
 
 
 def _count(work: Work, team: Team, to: Place) -> None:

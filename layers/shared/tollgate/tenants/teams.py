@@ -151,7 +151,7 @@ class TeamService:
         change = access or partial(model_access.wanted, request)
         retried(lambda: self._update(caller, team_id, request, change, to))
         if to is not None:
-            moving.follow(team_id)
+            retried(lambda: moving.follow(caller, team_id, self.clock()))
 
     def set_model_groups(self, caller: Principal, team_id: str, request: SetModelGroups) -> ModelGroupsAssigned:
         """Replaces everything that its calls may use, from the very next one on."""
